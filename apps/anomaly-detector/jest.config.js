@@ -1,0 +1,3 @@
+import preset from '../../jest.preset.js';
+
+export default { ...preset, displayName: 'anomaly-detector', rootDir: import.meta.dirname };

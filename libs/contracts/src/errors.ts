@@ -1,0 +1,264 @@
+import { KeymeshError, type KeymeshErrorOptions } from '@keymesh/kernel';
+
+/** How an error code behaves at every edge: the bus, the CLI and the SDK read the same entry. */
+export interface ErrorCodeEntry {
+  /** Number in the `Nats-Service-Error-Code` header (HTTP meanings; NATS ADR-32). */
+  readonly status: number;
+  /** Exit code of the CLI: 1 failure, 2 usage, 3 denied, 4 not found, 5 unavailable. */
+  readonly exitCode: 1 | 2 | 3 | 4 | 5;
+  /** Whether the same request may succeed later unchanged. */
+  readonly retryable: boolean;
+  /** What the person who asked is told when the thrower has no better sentence. */
+  readonly message: string;
+}
+
+const entry = (
+  status: number,
+  exitCode: ErrorCodeEntry['exitCode'],
+  retryable: boolean,
+  message: string,
+): ErrorCodeEntry => ({
+  status,
+  exitCode,
+  retryable,
+  message,
+});
+
+/** The closed catalogue of error codes. docs/reference/errors.md is generated from it. */
+export const ERROR_CATALOGUE = {
+  // The request itself
+  BAD_REQUEST: entry(
+    400,
+    2,
+    false,
+    'The request is not of the shape this operation takes. Check the fields named in the message.',
+  ),
+  MALFORMED_MESSAGE: entry(
+    400,
+    2,
+    false,
+    'The message is not valid JSON framed by Keymesh-Parts. See docs/reference/bus.md.',
+  ),
+  UNKNOWN_OPERATION: entry(
+    404,
+    2,
+    false,
+    'There is no such operation. See docs/reference/bus.md for the subjects.',
+  ),
+  PAYLOAD_TOO_LARGE: entry(
+    413,
+    2,
+    false,
+    'The message is larger than 900 KiB, or the value larger than 64 KiB. Send less.',
+  ),
+  DEADLINE_EXCEEDED: entry(
+    408,
+    5,
+    true,
+    'The deadline passed before the work was done. Ask again, with a longer deadline if it repeats.',
+  ),
+  // Who asks
+  CHANNEL_REQUIRED: entry(
+    401,
+    5,
+    true,
+    'This operation needs the encrypted channel. Use the SDK or CLI, or the role plain-reply where allowed.',
+  ),
+  CHANNEL_EXPIRED: entry(
+    401,
+    5,
+    true,
+    'The channel session is no longer valid. Open a new one; the SDK does so by itself.',
+  ),
+  CHANNEL_REJECTED: entry(
+    401,
+    3,
+    false,
+    'The channel set-up or message was not authentic. Check the profile and its enrolment.',
+  ),
+  REPLAYED: entry(409, 1, false, 'This request was already received. Send a new request id.'),
+  DENIED: entry(403, 3, false, 'The policy does not allow this. Ask an operator for a role that does.'),
+  PRINCIPAL_LOCKED: entry(
+    403,
+    3,
+    true,
+    'This principal is locked for a while. Wait, or ask an operator to unlock it.',
+  ),
+  ENROLMENT_REJECTED: entry(
+    403,
+    3,
+    false,
+    'The enrolment token is unknown, used, expired, or for another mesh. Ask for a new one.',
+  ),
+  STATEMENT_REJECTED: entry(
+    403,
+    3,
+    false,
+    'The signed statement is not by an operator of this mesh, or is out of order.',
+  ),
+  // Credentials
+  CREDENTIAL_NOT_FOUND: entry(
+    404,
+    4,
+    false,
+    'There is no such credential, or you may not know of it. Check the name with `keymesh list`.',
+  ),
+  CREDENTIAL_EXISTS: entry(
+    409,
+    1,
+    false,
+    'A credential of this name exists. Pass expectedVersion (CLI: --new-version) to store a new version of it.',
+  ),
+  CREDENTIAL_NAME_INVALID: entry(
+    400,
+    2,
+    false,
+    'A name is lower-case letters, digits, dot, underscore and hyphen, up to 128 a segment, with / between namespaces.',
+  ),
+  CREDENTIAL_TYPE_UNKNOWN: entry(
+    400,
+    2,
+    false,
+    'There is no such credential type. Use api_key, username_password or generic.',
+  ),
+  CREDENTIAL_VALUES_INVALID: entry(400, 2, false, 'The value does not have the parts that its type takes.'),
+  CREDENTIAL_EMPTY: entry(400, 2, false, 'The value is empty. Give at least one byte.'),
+  CREDENTIAL_WEAK: entry(
+    422,
+    1,
+    false,
+    'The credential policy refuses this value. See the findings for what to change.',
+  ),
+  CREDENTIAL_DAMAGED: entry(
+    500,
+    1,
+    false,
+    'The stored credential does not open: it was changed or moved outside Keymesh. Restore it, and start an incident.',
+  ),
+  VERSION_CONFLICT: entry(
+    409,
+    1,
+    false,
+    'The credential has another version than expectedVersion says. Read it again and decide.',
+  ),
+  VERSION_NOT_FOUND: entry(
+    404,
+    4,
+    false,
+    'There is no such version of this credential. See `keymesh history`.',
+  ),
+  // Rotation
+  ROTATION_UNSUPPORTED: entry(
+    409,
+    1,
+    false,
+    'This credential has no rotation adapter. Store it with --generate or --rotation, or store the new value with --new-version.',
+  ),
+  ROTATION_IN_PROGRESS: entry(409, 1, true, 'A rotation of this credential is running. Wait for it to end.'),
+  ROTATION_FAILED: entry(
+    502,
+    1,
+    true,
+    'The rotation failed before it finished; the old version still works. See the reason in its record.',
+  ),
+  // Principals
+  PRINCIPAL_EXISTS: entry(409, 1, false, 'A principal of this name exists. Choose another name.'),
+  PRINCIPAL_NOT_FOUND: entry(404, 4, false, 'There is no such principal. See `keymesh principal list`.'),
+  // The mesh
+  AUDIT_UNAVAILABLE: entry(
+    503,
+    5,
+    true,
+    'No value was released because its audit record could not be made durable. Try again; see docs/operations/audit.md.',
+  ),
+  LOG_INCONSISTENT: entry(
+    500,
+    1,
+    false,
+    'The audit log does not match its signed checkpoint. Keep every copy and start an incident.',
+  ),
+  KMS_UNAVAILABLE: entry(
+    503,
+    5,
+    true,
+    'The key management service does not answer and no cached key serves. Try again; check the KMS.',
+  ),
+  STORE_UNAVAILABLE: entry(503, 5, true, 'The database does not answer. Try again; check Postgres.'),
+  POLICY_UNAVAILABLE: entry(
+    503,
+    5,
+    true,
+    'No valid policy bundle is at hand, so everything is denied. Check the policy service.',
+  ),
+  RATE_LIMITED: entry(429, 5, true, 'Too many requests from this principal. Wait a second and ask again.'),
+  UNAVAILABLE: entry(503, 5, true, 'The service is not ready, or nobody answers. Check `keymesh status`.'),
+  DECRYPTION_FAILED: entry(500, 1, false, 'The data does not open.'),
+  INTERNAL: entry(
+    500,
+    1,
+    true,
+    'Something went wrong inside Keymesh. The trace id in this error finds it in the logs.',
+  ),
+  // The host: launcher, CLI, SDK
+  MESH_NOT_RUNNING: entry(
+    503,
+    5,
+    true,
+    'No mesh answers here. Start it with `npm start`, or check KEYMESH_HOME.',
+  ),
+  PROFILE_NOT_FOUND: entry(
+    404,
+    2,
+    false,
+    'There is no such profile. See KEYMESH_HOME/profiles, or enrol one with `keymesh enrol`.',
+  ),
+  PROFILE_INVALID: entry(400, 2, false, 'The profile file is damaged or readable by others. Enrol again.'),
+  USAGE: entry(400, 2, false, 'The command is not used this way. See --help.'),
+  PORT_IN_USE: entry(
+    409,
+    1,
+    true,
+    'A port that Keymesh needs is taken. Free it, choose another, or use --auto-ports.',
+  ),
+  CONFIG_INVALID: entry(
+    400,
+    2,
+    false,
+    'The configuration is not valid. The message names each variable and its rule.',
+  ),
+} as const satisfies Record<string, ErrorCodeEntry>;
+
+export type ErrorCode = keyof typeof ERROR_CATALOGUE;
+
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(ERROR_CATALOGUE, code);
+
+/** Makes a failure with a code of the catalogue. The only way that services throw. */
+export const failure = (code: ErrorCode, options?: KeymeshErrorOptions): KeymeshError<ErrorCode> =>
+  new KeymeshError(code, options);
+
+/** What leaves the process of any thrown thing: its code and public sentence, or INTERNAL. Never its text otherwise. */
+export interface PublicError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retryable: boolean;
+  /** Data of a refusal, e.g. strength findings. Never a value. */
+  readonly findings?: readonly {
+    readonly rule: string;
+    readonly severity: 'error' | 'warning';
+    readonly advice: string;
+  }[];
+}
+
+/** Maps anything thrown to what may be told. */
+export function toPublicError(error: unknown): PublicError {
+  const code: ErrorCode = KeymeshError.is(error) && isErrorCode(error.code) ? error.code : 'INTERNAL';
+  const known = KeymeshError.is(error) && code !== 'INTERNAL' ? error : undefined;
+  const { message, retryable } = ERROR_CATALOGUE[code];
+  const findings = known?.details.findings as PublicError['findings'];
+  return {
+    code,
+    message: known?.publicMessage ?? message,
+    retryable: known?.retryable ?? retryable,
+    ...(findings === undefined ? {} : { findings }),
+  };
+}

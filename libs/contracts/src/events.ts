@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { subjects } from './subjects.js';
+
+const event = <T extends z.ZodType>(subject: string, schema: T) => ({ subject, schema });
+const header = { eventId: z.uuid(), occurredAt: z.iso.datetime(), traceparent: z.string().optional() };
+
+/** Domain events between services: outbox → `keymesh.v1.evt.…`; consumers are idempotent by `eventId`. */
+export const EVENTS = {
+  /** A new current version exists, by store or rotation. */
+  versionPromoted: event(
+    subjects.event('vault', 'version', 'promoted'),
+    z.strictObject({
+      ...header,
+      credentialId: z.uuid(),
+      version: z.int(),
+      revision: z.int(),
+      owner: z.string(),
+      namespace: z.string(),
+      type: z.string(),
+      provider: z.string().nullable(),
+      tags: z.array(z.string()),
+    }),
+  ),
+  credentialDeleted: event(
+    subjects.event('vault', 'credential', 'deleted'),
+    z.strictObject({ ...header, credentialId: z.uuid(), revision: z.int() }),
+  ),
+} as const;
+export type VersionPromoted = z.output<(typeof EVENTS)['versionPromoted']['schema']>;
+
+/** What a principal is told on `keymesh.v1.push.<principal>.credential.rotated`: an id, never a name or value. A hint: it asks the vault. */
+export const credentialRotatedPush = z.strictObject({
+  credentialId: z.uuid(),
+  version: z.int(),
+  revision: z.int(),
+});
+export type CredentialRotatedPush = z.output<typeof credentialRotatedPush>;

@@ -1,0 +1,244 @@
+import { z } from 'zod';
+import { secretBytes } from '../codec.js';
+import { defineRpc } from '../rpc.js';
+
+const SEGMENT = '[a-z0-9][a-z0-9._-]{0,127}';
+/** `billing/stripe`: namespaces, then the name. Without a slash the namespace is `default`. */
+export const credentialName = z
+  .string()
+  .max(512)
+  .regex(
+    new RegExp(`^${SEGMENT}(/${SEGMENT}){0,3}$`),
+    'a name is [a-z0-9][a-z0-9._-]{0,127}, with / between namespaces',
+  );
+
+export const CREDENTIAL_TYPES = ['api_key', 'username_password', 'generic'] as const;
+export type CredentialType = (typeof CREDENTIAL_TYPES)[number];
+export const STAGES = ['pending', 'current', 'previous', 'revoked'] as const;
+export type Stage = (typeof STAGES)[number];
+export const ROTATION_ADAPTERS = ['generated', 'postgres-role'] as const;
+export type RotationAdapter = (typeof ROTATION_ADAPTERS)[number];
+
+/** Parts of a value by name: `value` for api_key and generic; `username` and `password`. All travel as binary parts. */
+export const values = z.record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), secretBytes());
+
+/** How a credential is rotated. Settings are the adapter's: host, port, database for `postgres-role`. Never a secret. */
+export const rotationSettings = z.strictObject({
+  adapter: z.enum(ROTATION_ADAPTERS),
+  /** Seconds between rotations; absent: the credential policy's (30 days). 0: only on command. */
+  intervalSeconds: z
+    .int()
+    .min(0)
+    .max(10 * 366 * 86_400)
+    .optional(),
+  settings: z.record(z.string().max(64), z.union([z.string().max(256), z.number()])).optional(),
+});
+
+export const finding = z.strictObject({
+  rule: z.string(),
+  severity: z.enum(['error', 'warning']),
+  advice: z.string(),
+});
+export type Finding = z.output<typeof finding>;
+
+const timestamp = z.iso.datetime();
+
+export const credentialMetadata = z.strictObject({
+  credentialId: z.uuid(),
+  name: credentialName,
+  namespace: z.string(),
+  type: z.enum(CREDENTIAL_TYPES),
+  provider: z.string().nullable(),
+  description: z.string().nullable(),
+  tags: z.array(z.string()),
+  owner: z.string(),
+  isActive: z.boolean(),
+  /** Current version number, from 1. */
+  version: z.int(),
+  /** Grows with every change of the credential or its versions. */
+  revision: z.int(),
+  rotation: rotationSettings.nullable(),
+  createdAt: timestamp,
+  updatedAt: timestamp,
+  /** When the current version was made; rotation and max age count from here. */
+  versionCreatedAt: timestamp,
+  expiresAt: timestamp.nullable(),
+});
+export type CredentialMetadata = z.output<typeof credentialMetadata>;
+
+export const storeCredential = defineRpc({
+  name: 'storeCredential',
+  service: 'vault',
+  noun: 'credential',
+  verb: 'store',
+  mutation: true,
+  request: z.strictObject({
+    name: credentialName,
+    type: z.string().max(64),
+    /** Absent with `generate`. */
+    values: values.optional(),
+    /** The vault makes a random value; its length in characters, 16 to 256. */
+    generate: z.strictObject({ lengthChars: z.int().min(16).max(256).default(40) }).optional(),
+    provider: z.string().max(128).optional(),
+    description: z.string().max(1024).optional(),
+    tags: z.array(z.string().max(64)).max(32).optional(),
+    rotation: rotationSettings.optional(),
+    expiresAt: timestamp.optional(),
+    /** Absent: the name must be new (CREDENTIAL_EXISTS). A number: makes the next version if that is the current one. `any`: appends. */
+    expectedVersion: z.union([z.int().min(1), z.literal('any')]).optional(),
+  }),
+  reply: z.strictObject({
+    credentialId: z.uuid(),
+    name: credentialName,
+    version: z.int(),
+    revision: z.int(),
+    created: z.boolean(),
+    findings: z.array(finding),
+  }),
+});
+
+export const retrieveCredential = defineRpc({
+  name: 'retrieveCredential',
+  service: 'vault',
+  noun: 'credential',
+  verb: 'retrieve',
+  request: z.strictObject({
+    name: credentialName,
+    version: z.int().min(1).optional(),
+    stage: z.enum(['current', 'previous']).optional(),
+  }),
+  reply: z.strictObject({
+    credentialId: z.uuid(),
+    name: credentialName,
+    type: z.enum(CREDENTIAL_TYPES),
+    version: z.int(),
+    stage: z.enum(STAGES),
+    revision: z.int(),
+    values,
+    expiresAt: timestamp.nullable(),
+    /** True when Postgres was away and the value comes from memory (DESIGN promise 8). */
+    stale: z.boolean(),
+  }),
+});
+
+export const listCredentials = defineRpc({
+  name: 'listCredentials',
+  service: 'vault',
+  noun: 'credential',
+  verb: 'list',
+  request: z.strictObject({
+    namespace: z.string().max(512).optional(),
+    type: z.enum(CREDENTIAL_TYPES).optional(),
+    provider: z.string().max(128).optional(),
+    tag: z.string().max(64).optional(),
+    pageSize: z.int().min(1).max(1000).default(200),
+    pageToken: z.string().max(600).optional(),
+  }),
+  reply: z.strictObject({ credentials: z.array(credentialMetadata), nextPageToken: z.string().nullable() }),
+});
+
+export const describeCredential = defineRpc({
+  name: 'describeCredential',
+  service: 'vault',
+  noun: 'credential',
+  verb: 'describe',
+  request: z.strictObject({ name: credentialName }),
+  reply: credentialMetadata,
+});
+
+export const credentialHistory = defineRpc({
+  name: 'credentialHistory',
+  service: 'vault',
+  noun: 'credential',
+  verb: 'history',
+  request: z.strictObject({ name: credentialName }),
+  reply: z.strictObject({
+    credentialId: z.uuid(),
+    name: credentialName,
+    versions: z.array(
+      z.strictObject({
+        version: z.int(),
+        stage: z.enum(STAGES),
+        createdAt: timestamp,
+        createdBy: z.string(),
+      }),
+    ),
+  }),
+});
+
+export const deleteCredential = defineRpc({
+  name: 'deleteCredential',
+  service: 'vault',
+  noun: 'credential',
+  verb: 'delete',
+  mutation: true,
+  request: z.strictObject({ name: credentialName, expectedVersion: z.int().min(1).optional() }),
+  reply: z.strictObject({ credentialId: z.uuid(), name: credentialName, revision: z.int() }),
+});
+
+// ---- for the rotation service (role rotator). By id; each is safe to repeat for the same rotationId.
+
+/** Makes (or finds again) the pending version of a rotation: generated by the vault, or of the given values. */
+export const prepareVersion = defineRpc({
+  name: 'prepareVersion',
+  service: 'vault',
+  noun: 'version',
+  verb: 'prepare',
+  mutation: true,
+  request: z.strictObject({ credentialId: z.uuid(), rotationId: z.uuid(), values: values.optional() }),
+  reply: z.strictObject({ credentialId: z.uuid(), version: z.int(), revision: z.int() }),
+});
+
+/** pending → current, current → previous, previous → revoked. Repeating it after success changes nothing. */
+export const promoteVersion = defineRpc({
+  name: 'promoteVersion',
+  service: 'vault',
+  noun: 'version',
+  verb: 'promote',
+  mutation: true,
+  request: z.strictObject({ credentialId: z.uuid(), rotationId: z.uuid(), version: z.int() }),
+  reply: z.strictObject({ credentialId: z.uuid(), version: z.int(), revision: z.int() }),
+});
+
+/** Ends a pending version that will not become current. */
+export const discardVersion = defineRpc({
+  name: 'discardVersion',
+  service: 'vault',
+  noun: 'version',
+  verb: 'discard',
+  mutation: true,
+  request: z.strictObject({ credentialId: z.uuid(), rotationId: z.uuid(), version: z.int() }),
+  reply: z.strictObject({ credentialId: z.uuid(), revision: z.int() }),
+});
+
+/** The values of one version, for the set and test steps of an open rotation. Journaled like any reveal. */
+export const revealVersion = defineRpc({
+  name: 'revealVersion',
+  service: 'vault',
+  noun: 'version',
+  verb: 'reveal',
+  request: z.strictObject({ credentialId: z.uuid(), rotationId: z.uuid(), version: z.int() }),
+  reply: z.strictObject({ credentialId: z.uuid(), version: z.int(), stage: z.enum(STAGES), values }),
+});
+
+/** What the rotation service schedules by: every credential with rotation settings. */
+export const listRotatable = defineRpc({
+  name: 'listRotatable',
+  service: 'vault',
+  noun: 'version',
+  verb: 'list-rotatable',
+  request: z.strictObject({ credentialId: z.uuid().optional(), name: credentialName.optional() }),
+  reply: z.strictObject({ credentials: z.array(credentialMetadata) }),
+});
+
+/** The vault signs, with the mesh key, the short-lived channel key of the service that asks (it proves its name by its own channel). */
+export const certifyChannelKey = defineRpc({
+  name: 'certifyChannelKey',
+  service: 'vault',
+  noun: 'channel-key',
+  verb: 'certify',
+  mutation: true,
+  /** X25519 public key, 32 bytes base64url. */
+  request: z.strictObject({ publicKey: z.string().length(43) }),
+  reply: z.strictObject({ statement: z.string() }),
+});

@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import { clientPrincipalName, principalName, PRINCIPAL_KINDS, ROLES } from './identity.js';
+
+const publicKey = z.string().length(43); // 32 bytes, base64url
+const nkeyPublic = z.string().regex(/^U[A-Z2-7]{55}$/);
+const base = {
+  v: z.literal(1),
+  meshId: z.string(),
+  statementId: z.uuid(),
+  issuedAt: z.iso.datetime(),
+  issuer: principalName,
+};
+
+/** An operator invites a principal: who it is, its roles, and the public halves of the token's two keys. */
+export const enrolmentIssued = z.strictObject({
+  ...base,
+  type: z.literal('enrolment.issued'),
+  principal: clientPrincipalName,
+  kind: z.enum(PRINCIPAL_KINDS),
+  roles: z.array(z.enum(ROLES)).min(1),
+  /** nkey that the token's bearer connects with. */ tokenNkey: nkeyPublic,
+  /** Ed25519 key that signs `enrolment.completed`. Another key than the nkey, because the broker chooses what an nkey signs. */ tokenKey:
+    publicKey,
+  expiresAt: z.iso.datetime(),
+});
+
+/** The invited principal names its keys. Signed by the token's key. */
+export const enrolmentCompleted = z.strictObject({
+  ...base,
+  type: z.literal('enrolment.completed'),
+  principal: clientPrincipalName,
+  enrolment: z.uuid(),
+  nkey: nkeyPublic,
+  channelKey: publicKey,
+});
+
+/** An operator (at initialisation: the first) names a principal with its keys directly. */
+export const principalGranted = z.strictObject({
+  ...base,
+  type: z.literal('principal.granted'),
+  principal: principalName,
+  kind: z.enum(PRINCIPAL_KINDS),
+  roles: z.array(z.enum(ROLES)).min(1),
+  nkey: nkeyPublic,
+  channelKey: publicKey,
+});
+
+/** An operator disables a principal, or enables one that was disabled. */
+export const principalStatusSet = z.strictObject({
+  ...base,
+  type: z.literal('principal.status-set'),
+  principal: principalName,
+  status: z.enum(['active', 'disabled']),
+});
+
+/** What operators (and tokens) sign. Text form: base64url of signer's public key, canonical JSON and signature, joined by dots. */
+export const statement = z.discriminatedUnion('type', [
+  enrolmentIssued,
+  enrolmentCompleted,
+  principalGranted,
+  principalStatusSet,
+]);
+export type Statement = z.output<typeof statement>;
+export type StatementOf<T extends Statement['type']> = Extract<Statement, { type: T }>;
+
+/** What every service pins at initialisation: the mesh's public key and the first operator. File `trust.json`. */
+export const trustRoot = z.strictObject({
+  v: z.literal(1),
+  meshId: z.string(),
+  meshPublicKey: publicKey,
+  /** Public key of the policy service's bundle key: it can only take away. */ bundlePublicKey: publicKey,
+  operators: z.array(z.strictObject({ name: clientPrincipalName, channelKey: publicKey })).min(1),
+});
+export type TrustRoot = z.output<typeof trustRoot>;
+
+/** The signed bundle's payload: operators' statements in order, the policies, and what the policy service took away. */
+export const policyBundle = z.strictObject({
+  v: z.literal(1),
+  meshId: z.string(),
+  /** Grows by one with every change. */ version: z.int().min(1),
+  issuedAt: z.iso.datetime(),
+  statements: z.array(z.string()),
+  policies: z.array(z.strictObject({ id: z.string(), cedar: z.string() })),
+  taken: z.array(
+    z.strictObject({
+      principal: principalName,
+      status: z.enum(['disabled', 'locked']),
+      until: z.iso.datetime().nullable(),
+      reason: z.string(),
+    }),
+  ),
+});
+export type PolicyBundle = z.output<typeof policyBundle>;

@@ -1,0 +1,84 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  verify,
+  type KeyObject,
+} from 'node:crypto';
+import { Secret } from './secret.js';
+import { concat, fromBase64Url, lengthPrefixed, toBase64Url, utf8 } from './bytes.js';
+
+// SOURCE: RFC 8410 section 7 and 4: the fixed DER prefixes of an Ed25519 private and public key.
+const PKCS8_PREFIX = Uint8Array.from(Buffer.from('302e020100300506032b657004220420', 'hex'));
+const SPKI_PREFIX = Uint8Array.from(Buffer.from('302a300506032b6570032100', 'hex'));
+
+/** What a signature is for. Every signature covers its purpose, so that none can be used as another. */
+export type SignaturePurpose =
+  | 'keymesh/v1/channel-setup'
+  | 'keymesh/v1/channel-key'
+  | 'keymesh/v1/statement'
+  | 'keymesh/v1/enrolment'
+  | 'keymesh/v1/bundle'
+  | 'keymesh/v1/journal-pack'
+  | 'keymesh/v1/event';
+
+/** A signing key with its public half. The private key is a KeyObject; JavaScript cannot wipe it (docs/architecture/keys.md). */
+export interface SigningKey {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+  /** 32 raw bytes as unpadded base64url: how public keys travel in statements and files. */
+  readonly publicKeyText: string;
+}
+
+/** Makes a random Ed25519 key. */
+export function makeSigningKey(): { key: SigningKey; seed: Secret<'ed25519-seed'> } {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const jwk = privateKey.export({ format: 'jwk' });
+  const seed = new Secret(fromBase64Url(jwk.d ?? '') ?? new Uint8Array(), 'ed25519-seed');
+  return { key: signingKeyOf(seed), seed };
+}
+
+/** @param seed 32 bytes (RFC 8032 section 5.1.5); the caller keeps ownership. */
+export function signingKeyOf(seed: Secret): SigningKey {
+  // EXPOSE: node's key import needs the DER bytes; the copy is zeroed right after.
+  const der = concat(PKCS8_PREFIX, seed.expose());
+  try {
+    const privateKey = createPrivateKey({ key: Buffer.from(der.buffer), format: 'der', type: 'pkcs8' });
+    const publicKey = createPublicKey(privateKey);
+    return { privateKey, publicKey, publicKeyText: publicKey.export({ format: 'jwk' }).x ?? '' };
+  } finally {
+    der.fill(0);
+  }
+}
+
+/** @returns the key, or undefined unless the text is 32 bytes in base64url. */
+export function verifyingKeyOf(publicKeyText: string): KeyObject | undefined {
+  const raw = fromBase64Url(publicKeyText);
+  if (raw?.length !== 32) return undefined;
+  return createPublicKey({ key: Buffer.from(concat(SPKI_PREFIX, raw)), format: 'der', type: 'spki' });
+}
+
+const covered = (purpose: SignaturePurpose, message: Uint8Array): Uint8Array =>
+  lengthPrefixed(utf8(purpose), message);
+
+/** @returns 64 signature bytes over the purpose and the message. Deterministic (RFC 8032). */
+export function signFor(purpose: SignaturePurpose, message: Uint8Array, key: SigningKey): Uint8Array {
+  return new Uint8Array(sign(null, covered(purpose, message), key.privateKey));
+}
+
+/** @returns whether `signature` is by `publicKey` (KeyObject, or its base64url text) for this purpose. Never throws. */
+export function verifyFor(
+  purpose: SignaturePurpose,
+  message: Uint8Array,
+  signature: Uint8Array,
+  publicKey: KeyObject | string,
+): boolean {
+  const key = typeof publicKey === 'string' ? verifyingKeyOf(publicKey) : publicKey;
+  if (key === undefined || signature.length !== 64) return false;
+  return verify(null, covered(purpose, message), key, signature);
+}
+
+/** Signature as text. */
+export const signTextFor = (purpose: SignaturePurpose, message: Uint8Array, key: SigningKey): string =>
+  toBase64Url(signFor(purpose, message, key));
