@@ -1,0 +1,28 @@
+export { type DatabaseAddress, type DatabasePassword, parseDatabaseUrl } from './database-url.js';
+export { type DataSourceOptions, type Entity, type Migration, makeDataSource } from './data-source.js';
+export {
+  isSerializationFailure,
+  isStoreUnavailable,
+  isUniqueViolation,
+  sqlStateOf,
+  translatePostgresError,
+} from './errors.js';
+export { inStore, transact } from './transact.js';
+export { type MigrateOptions, migrateSchema } from './migrate.js';
+export {
+  OUTBOX_KINDS,
+  type OutboxEntry,
+  type OutboxKind,
+  insertOutbox,
+  outboxMigration,
+} from './outbox-table.js';
+export { type OutboxRelay, type OutboxRelayOptions, makeOutboxRelay } from './outbox-relay.js';
+export { idempotencyMigration, once, pruneIdempotency } from './idempotency.js';
+export {
+  type ChannelKeyStore,
+  type StoredChannelKey,
+  channelKeyMigration,
+  makeChannelKeyStore,
+} from './channel-key-store.js';
+export { type ProvisionOptions, type RoleDeclaration, provisionDatabase } from './provision.js';
+export { scramVerifier } from './scram.js';

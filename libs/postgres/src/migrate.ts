@@ -1,0 +1,70 @@
+import type { Client } from 'pg';
+import { withClient } from './admin-client.js';
+import { makeDataSource, type Migration } from './data-source.js';
+import type { DatabasePassword } from './database-url.js';
+import { identifier } from './identifier.js';
+
+export interface MigrateOptions extends DatabasePassword {
+  /** The deploy role's URL, e.g. `postgres://keymesh_deploy@127.0.0.1:7432/keymesh`. */
+  readonly url: string;
+  readonly schema: string;
+  /** The service's role, which gets DML and nothing else. */
+  readonly role: string;
+  /** In order. Forward-only: an applied one is never changed, and `down` is not used. */
+  readonly migrations: readonly Migration[];
+  /** Tables of which the service may neither change nor remove rows (a ledger's leaves). */
+  readonly appendOnlyTables?: readonly string[];
+}
+
+/**
+ * Brings one schema up to date as the deploy role and grants the service its DML. Idempotent; runs at the same time wait for
+ * each other (advisory lock), so that every instance of a deployment may call it.
+ * @throws STORE_UNAVAILABLE, or INTERNAL when a migration fails (its transaction is rolled back, the ones before it stay).
+ */
+export async function migrateSchema(options: MigrateOptions): Promise<void> {
+  const schema = identifier(options.schema);
+  await withClient({ ...options, applicationName: `keymesh-migrate-${options.schema}` }, async (client) => {
+    // INVARIANT: held by this session until it ends; a killed migration frees it with its connection.
+    await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [
+      `keymesh/migrate/${options.schema}`,
+    ]);
+    await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
+    await runMigrations(options);
+    await grant(client, options);
+  });
+}
+
+async function runMigrations(options: MigrateOptions): Promise<void> {
+  const dataSource = makeDataSource({
+    ...options,
+    applicationName: `keymesh-migrate-${options.schema}`,
+    poolSize: 2,
+    statementTimeoutMs: 0,
+  });
+  await dataSource.initialize();
+  try {
+    await dataSource.runMigrations();
+  } finally {
+    await dataSource.destroy();
+  }
+}
+
+async function grant(client: Client, options: MigrateOptions): Promise<void> {
+  const schema = identifier(options.schema);
+  const role = identifier(options.role);
+  const appendOnly = (options.appendOnlyTables ?? []).map((table) => `${schema}.${identifier(table)}`);
+  await client.query(
+    [
+      'BEGIN',
+      `REVOKE ALL ON SCHEMA ${schema} FROM PUBLIC`,
+      `GRANT USAGE ON SCHEMA ${schema} TO ${role}`,
+      `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${role}`,
+      `GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA ${schema} TO ${role}`,
+      `ALTER DEFAULT PRIVILEGES IN SCHEMA ${schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ${role}`,
+      `ALTER DEFAULT PRIVILEGES IN SCHEMA ${schema} GRANT USAGE, SELECT ON SEQUENCES TO ${role}`,
+      `REVOKE INSERT, UPDATE, DELETE ON ${schema}.migration FROM ${role}`,
+      ...appendOnly.map((table) => `REVOKE UPDATE, DELETE ON ${table} FROM ${role}`),
+      'COMMIT',
+    ].join('; '),
+  );
+}
