@@ -37,7 +37,7 @@ export default [
             allow('type:test', 'type:kernel', 'type:contract', 'type:pure', 'type:platform', 'type:sdk'),
             allow('type:app', 'type:kernel', 'type:contract', 'type:pure', 'type:platform', 'type:adapter', 'type:sdk', 'type:test'),
             allow('type:e2e', 'type:kernel', 'type:contract', 'type:pure', 'type:platform', 'type:sdk', 'type:test'),
-            { allSourceTags: ['type:app'], notDependOnLibsWithTags: ['type:app'] },
+            { sourceTag: 'type:app', notDependOnLibsWithTags: ['type:app'] },
           ],
         },
       ],
