@@ -40,7 +40,8 @@ export const principalGranted = z.strictObject({
   type: z.literal('principal.granted'),
   principal: principalName,
   kind: z.enum(PRINCIPAL_KINDS),
-  roles: z.array(z.enum(ROLES)).min(1),
+  /** May be empty: a service of the mesh that needs nothing but its channel key certified (`_vault`, `_policy`, `_audit`). */
+  roles: z.array(z.enum(ROLES)),
   nkey: nkeyPublic,
   channelKey: publicKey,
 });

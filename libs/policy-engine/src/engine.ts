@@ -1,0 +1,136 @@
+import { LRUCache } from 'lru-cache';
+import { failure, type PolicyBundle, type PolicyRequest } from '@keymesh/contracts';
+import type { KeymeshError } from '@keymesh/kernel';
+import { BUILT_IN_POLICIES, type Policy } from './built-in-policies.js';
+import { prepareCedar, type CedarAnswer } from './cedar.js';
+import type { Directory, DirectoryEntry } from './directory.js';
+import { contextReadsOf, isCacheable, parsePolicy, type ContextReads } from './policy-reads.js';
+
+/** The answer to a policy request. A forbid is data, not an error. */
+export interface Decision {
+  readonly effect: 'permit' | 'forbid';
+  readonly bundleVersion: number;
+  /** Ids of the policies that decided; empty for the default deny. Frozen: it goes into audit records as it is. */
+  readonly determiningPolicies: string[];
+  /** Any of these makes it a forbid. Frozen. */
+  readonly errors: string[];
+}
+
+export interface PolicyEngine {
+  readonly bundleVersion: number;
+  /** Permits of the bundle that are not built in: they have no effect. Ids, for the log. */
+  readonly ignoredPolicies: readonly string[];
+  /** Default deny; forbid wins; a policy that errors denies. Synchronous, no I/O. */
+  decide(request: PolicyRequest): Decision;
+  /** For metrics. */
+  stats(): { readonly hits: number; readonly misses: number };
+}
+
+/** @param cacheEntries decisions kept (default 20,000; 0: none). */
+export interface PolicyEngineOptions {
+  readonly cacheEntries?: number;
+}
+
+/**
+ * Makes the engine of one bundle. Its permits are the built-in ones; the bundle's own policies can only forbid.
+ * @throws POLICY_UNAVAILABLE when a policy of the bundle does not parse: what it would forbid cannot be known.
+ */
+export function makePolicyEngine(
+  bundle: Pick<PolicyBundle, 'version' | 'policies'>,
+  directory: Directory,
+  { cacheEntries = 20_000 }: PolicyEngineOptions = {},
+): PolicyEngine {
+  const { effective, ignored, reads } = selectPolicies(bundle.policies);
+  const cedar = prepareCedar(effective);
+  if (cedar === undefined) throw unusable('its policies do not parse together');
+  const cache =
+    cacheEntries > 0 && isCacheable(reads)
+      ? new LRUCache<string, Decision>({ max: cacheEntries })
+      : undefined;
+  const counts = { hits: 0, misses: 0 };
+  const decided = ({ allowed, reasons, errors }: CedarAnswer): Decision => ({
+    effect: allowed && errors.length === 0 ? 'permit' : 'forbid',
+    bundleVersion: bundle.version,
+    determiningPolicies: Object.freeze([...reasons]) as string[],
+    errors: Object.freeze([...errors]) as string[],
+  });
+  const decide = (request: PolicyRequest): Decision => {
+    const wrong = mismatch(request.principal, directory);
+    if (wrong !== undefined) return decided({ allowed: false, reasons: [], errors: [wrong] });
+    if (cache === undefined) return decided(cedar(request));
+    const key = cacheKey(request, reads);
+    const known = cache.get(key);
+    counts[known === undefined ? 'misses' : 'hits'] += 1;
+    const decision = known ?? decided(cedar(request));
+    if (known === undefined) cache.set(key, decision);
+    return decision;
+  };
+  return { bundleVersion: bundle.version, ignoredPolicies: ignored, decide, stats: () => ({ ...counts }) };
+}
+
+/** The principal part of a policy request. */
+export const policyPrincipal = ({
+  name,
+  kind,
+  roles,
+}: Pick<DirectoryEntry, 'name' | 'kind' | 'roles'>): PolicyRequest['principal'] => ({
+  name,
+  kind,
+  roles: [...roles],
+});
+
+/** Which of a bundle's policies count. */
+function selectPolicies(policies: readonly Policy[]): {
+  effective: readonly Policy[];
+  ignored: readonly string[];
+  reads: ContextReads;
+} {
+  const builtIn = new Map(BUILT_IN_POLICIES.map(({ id, cedar }) => [id, cedar]));
+  const parsed = policies
+    .filter(({ id, cedar }) => builtIn.get(id) !== cedar)
+    .map((policy) => {
+      const json = parsePolicy(policy.cedar);
+      if (json === undefined) throw unusable(`policy ${policy.id} does not parse`);
+      return { policy, json };
+    });
+  // INVARIANT: a bundle can only take away; its permits are dropped here and its forbids cannot replace a built-in by id.
+  const forbids = parsed.filter(({ json }) => json.effect === 'forbid');
+  const added = forbids.map(({ policy: { id, cedar } }) => ({ id: `bundle.${id}`, cedar }));
+  if (new Set(added.map(({ id }) => id)).size !== added.length) throw unusable('two policies have one id');
+  const jsons = [
+    ...BUILT_IN_POLICIES.map(({ cedar }) => parsePolicy(cedar)),
+    ...forbids.map(({ json }) => json),
+  ];
+  return {
+    effective: [...BUILT_IN_POLICIES, ...added],
+    ignored: parsed.filter(({ json }) => json.effect !== 'forbid').map(({ policy }) => policy.id),
+    reads: contextReadsOf(jsons.filter((json) => json !== undefined)),
+  };
+}
+
+// INVARIANT: roles come from operators' statements. A caller that builds a request with other roles, or for a principal
+// that is disabled or locked by now, gets a forbid whatever the policies say. Checked on each call, never cached.
+function mismatch(principal: PolicyRequest['principal'], directory: Directory): string | undefined {
+  const entry = directory.find(principal.name);
+  if (entry === undefined) return 'principal: unknown';
+  if (entry.status !== 'active') return `principal: ${entry.status}`;
+  const sameRoles =
+    entry.roles.length === principal.roles.length &&
+    principal.roles.every((role) => entry.roles.includes(role));
+  return sameRoles && entry.kind === principal.kind ? undefined : 'principal: not as in the directory';
+}
+
+// The engine belongs to one bundle version, so the key need not hold it. JSON of an array is injective for JSON values.
+const cacheKey = ({ principal, action, resource, context }: PolicyRequest, reads: ContextReads): string =>
+  JSON.stringify([
+    principal.name,
+    principal.kind,
+    principal.roles,
+    action,
+    resource.kind,
+    resource.id,
+    resource.attributes,
+    reads.attributes.map((attribute) => (Object.hasOwn(context, attribute) ? context[attribute] : null)),
+  ]);
+
+const unusable = (because: string): KeymeshError => failure('POLICY_UNAVAILABLE', { details: { because } });

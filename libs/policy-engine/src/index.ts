@@ -1,0 +1,28 @@
+export { signStatement, readStatement, type SignedStatement } from './statements.js';
+export { type OpenEnrolment } from './fold.js';
+export {
+  foldStatements,
+  type Directory,
+  type DirectoryEntry,
+  type DirectoryOptions,
+  type PrincipalStatus,
+  type Taken,
+} from './directory.js';
+export { signBundle, openBundle, type OpenedBundle } from './bundle.js';
+export { BUILT_IN_POLICIES, ROLE_ACTIONS, type Policy } from './built-in-policies.js';
+export { CEDAR_SCHEMA } from './cedar-schema.js';
+export { validatePolicies } from './cedar.js';
+export {
+  makePolicyEngine,
+  policyPrincipal,
+  type Decision,
+  type PolicyEngine,
+  type PolicyEngineOptions,
+} from './engine.js';
+export {
+  makeEnrolmentToken,
+  readEnrolmentToken,
+  isMeshKeyOfToken,
+  type EnrolmentSeeds,
+  type EnrolmentToken,
+} from './enrolment-token.js';
