@@ -1,0 +1,143 @@
+import { randomBytes } from 'node:crypto';
+import { MINUTE, fromBase64Url, toBase64Url, type Clock } from '@keymesh/kernel';
+import type { ChannelPrivateKey } from './channel-key.js';
+import { CLOCK_SKEW_MS, MAX_SESSION_MS, SALT_BYTES } from './limits.js';
+import { expired, rejected } from './refusals.js';
+import { makeServiceSession, type ServiceSession } from './service-session.js';
+import { isSetupSigned, parseSetup, setupInfo, type Setup } from './setup.js';
+import { channelSuite, exportSessionKeys } from './suite.js';
+
+const DEFAULT_MAX_SESSIONS = 10_000;
+/** Floors cost ~100 bytes each, sessions a kilobyte: remember eight times as many. */
+const FLOORS_PER_SESSION = 8;
+
+export interface AcceptorOptions {
+  readonly service: string;
+  /** The service's own keys that still live, by key id. */
+  readonly privateKey: (keyId: string) => ChannelPrivateKey | undefined;
+  /** Whether this is the channel key (base64url) of this principal, now and not disabled. Asked for every message. */
+  readonly isChannelKeyOf: (principal: string, publicKey: string) => boolean;
+  readonly clock: Clock;
+  /** Sessions kept open; the least recently used one gives way. */
+  readonly maxSessions?: number;
+}
+
+export interface Acceptor {
+  /**
+   * The session of a `Keymesh-Channel` header; the asymmetric work is done once a header.
+   * @throws CHANNEL_REJECTED, CHANNEL_EXPIRED (over, or a key that is not here any more).
+   */
+  accept(setupHeader: string): Promise<ServiceSession>;
+}
+
+interface Entry {
+  readonly session: ServiceSession;
+  readonly clientPublicKey: string;
+  readonly highest: () => number;
+}
+
+/** Makes the service's end of the channel. One per process. */
+export const makeAcceptor = (options: AcceptorOptions): Acceptor =>
+  makeAcceptorWith(options, () => randomBytes(SALT_BYTES));
+
+/** Test-only seam: fixed salts make the golden vectors. Not exported from the package. */
+export function makeAcceptorWith(options: AcceptorOptions, makeSalt: () => Uint8Array): Acceptor {
+  const { clock, isChannelKeyOf } = options;
+  const book = makeSessionBook(options.maxSessions ?? DEFAULT_MAX_SESSIONS, clock);
+  const opening = new Map<string, Promise<Entry>>();
+
+  const start = async (header: string, setup: Setup, key: ChannelPrivateKey, info: Uint8Array) => {
+    const keys = await decapsulate(key, setup.encapsulated, info);
+    const { principal, expiresAt } = setup;
+    const floor = book.floorOf(keys.sessionId);
+    const made = makeServiceSession({ principal, expiresAt, keys, salt: makeSalt(), floor, clock });
+    const entry = { ...made, clientPublicKey: toBase64Url(setup.clientPublicKey) };
+    book.add(header, entry);
+    return entry;
+  };
+
+  const openNew = (header: string): Promise<Entry> => {
+    const pending = opening.get(header);
+    if (pending !== undefined) return pending;
+    const { setup, key, info } = checkSetup(header, options);
+    const started = start(header, setup, key, info).finally(() => opening.delete(header));
+    opening.set(header, started);
+    return started;
+  };
+
+  return {
+    async accept(header) {
+      const entry = book.find(header) ?? (await openNew(header));
+      const { session } = entry;
+      if (clock.now() >= session.expiresAt) throw expired();
+      if (!isChannelKeyOf(session.principal, entry.clientPublicKey)) throw rejected();
+      return session;
+    },
+  };
+}
+
+/** Everything that can be checked before the service's private key is touched. */
+function checkSetup(header: string, options: AcceptorOptions) {
+  const setup = parseSetup(header);
+  if (setup?.service !== options.service) throw rejected();
+  const key = options.privateKey(setup.keyId);
+  const now = options.clock.now();
+  if (key === undefined || now >= key.statement.notAfter || now >= setup.expiresAt) throw expired();
+  if (setup.expiresAt > key.statement.notAfter) throw rejected();
+  if (setup.expiresAt > now + MAX_SESSION_MS + CLOCK_SKEW_MS) throw rejected();
+  const info = setupInfo(setup, fromBase64Url(key.statement.publicKey) ?? new Uint8Array());
+  if (!options.isChannelKeyOf(setup.principal, toBase64Url(setup.clientPublicKey))) throw rejected();
+  if (!isSetupSigned(setup, info)) throw rejected();
+  return { setup, key, info };
+}
+
+async function decapsulate(key: ChannelPrivateKey, encapsulated: Uint8Array, info: Uint8Array) {
+  try {
+    // An all-zero shared secret is refused by the X25519 operation itself: RFC 7748 section 6.1.
+    return await exportSessionKeys(await channelSuite().SetupRecipient(key.keyPair, encapsulated, { info }));
+  } catch {
+    throw rejected();
+  }
+}
+
+/**
+ * Open sessions by header, bounded. What is evicted before its time leaves its highest sequence behind: when the session comes
+ * back, everything up to it counts as seen, so that eviction does not reopen the door to replays.
+ */
+function makeSessionBook(maxSessions: number, clock: Clock) {
+  const sessions = new Map<string, Entry>();
+  const floors = new Map<string, { highest: number; expiresAt: number }>();
+  let sweptAt = clock.monotonic();
+
+  const sweep = (): void => {
+    if (clock.monotonic() - sweptAt < MINUTE) return;
+    sweptAt = clock.monotonic();
+    const now = clock.now();
+    for (const [header, { session }] of sessions) if (now >= session.expiresAt) sessions.delete(header);
+    for (const [id, { expiresAt }] of floors) if (now >= expiresAt) floors.delete(id);
+  };
+  const evict = (header: string, { session, highest }: Entry): void => {
+    sessions.delete(header);
+    floors.set(session.sessionId, { highest: highest(), expiresAt: session.expiresAt });
+    const [oldest] = floors.keys();
+    if (floors.size > maxSessions * FLOORS_PER_SESSION && oldest !== undefined) floors.delete(oldest);
+  };
+
+  return {
+    find(header: string): Entry | undefined {
+      const entry = sessions.get(header);
+      if (entry !== undefined) {
+        sessions.delete(header);
+        sessions.set(header, entry); // most recently used last
+      }
+      return entry;
+    },
+    floorOf: (sessionId: string): number => floors.get(sessionId)?.highest ?? 0,
+    add(header: string, entry: Entry): void {
+      sweep();
+      sessions.set(header, entry);
+      const [oldest] = sessions;
+      if (sessions.size > maxSessions && oldest !== undefined) evict(...oldest);
+    },
+  };
+}
