@@ -15,6 +15,8 @@ export const HEADERS = {
   logIndex: 'Keymesh-Log-Index',
   leafHash: 'Keymesh-Leaf-Hash',
   eventId: 'Keymesh-Event-Id',
+  /** Ed25519 signature (base64url) of an event by its producer, over subject, id and body. */
+  signature: 'Keymesh-Signature',
   /** NATS service errors, ADR-32. */
   serviceError: 'Nats-Service-Error',
   serviceErrorCode: 'Nats-Service-Error-Code',

@@ -14,3 +14,5 @@ export * from './operations/policy.js';
 export * from './operations/audit.js';
 export * from './operations/rotation.js';
 export * from './operations/anomaly-detector.js';
+export * from './permissions.js';
+export * from './nats-config.js';

@@ -1,0 +1,131 @@
+import { failure, subjects } from '@keymesh/contracts';
+import type { Secret } from '@keymesh/kernel';
+import { connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import { translateConnectError } from './nats-failures.js';
+
+const RECONNECT_WAIT_MS = 250;
+const RECONNECT_JITTER_MS = 250;
+const PING_INTERVAL_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** Events of a connection for logs: fields, never text from the wire. */
+export interface ConnectionLogger {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+export interface ConnectMeshOptions {
+  /** `nats://host:port`, or several. */
+  readonly servers: string | readonly string[];
+  /** nkey user seed in its text form (`SU…`) as bytes; the caller keeps ownership and must not dispose it before `close`. */
+  readonly nkeySeed: Secret;
+  /** The inbox prefix is made of it: the server lets nobody else read there. */
+  readonly principal: string;
+  /** PEM file of the authority that signed the server's certificate. */
+  readonly tlsCaFile?: string;
+  readonly logger?: ConnectionLogger;
+}
+
+/** One connection to the bus. It reconnects for ever, whatever the reason it was closed for. */
+export interface MeshConnection {
+  readonly nats: NatsConnection;
+  readonly principal: string;
+  /** Whether the server can be reached right now. */
+  isConnected(): boolean;
+  /** Resolves true once connected, false when that took longer than `timeoutMs` or the connection was closed. */
+  waitConnected(timeoutMs: number): Promise<boolean>;
+  /** Calls back after each reconnect. @returns stops it. */
+  onReconnect(listener: () => void): () => void;
+  /** Sends what is pending and closes. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Connects as a principal.
+ * @throws MESH_NOT_RUNNING when nobody listens there; DENIED when the server does not take the key.
+ */
+export async function connectMesh(options: ConnectMeshOptions): Promise<MeshConnection> {
+  const { servers, principal, nkeySeed, logger } = options;
+  const nats = await connect({
+    servers: typeof servers === 'string' ? servers : [...servers],
+    name: principal,
+    // EXPOSE: the nkey library signs the server's nonce with it; asked for again at every reconnect.
+    authenticator: nkeyAuthenticator(() => nkeySeed.expose()),
+    inboxPrefix: subjects.inboxPrefix(principal),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: RECONNECT_WAIT_MS,
+    reconnectJitter: RECONNECT_JITTER_MS,
+    pingInterval: PING_INTERVAL_MS,
+    timeout: CONNECT_TIMEOUT_MS,
+    // At a JWT's expiry with the callout away the client would otherwise close for good.
+    ignoreAuthErrorAbort: true,
+    ...(options.tlsCaFile === undefined ? {} : { tls: { caFile: options.tlsCaFile } }),
+  }).catch((error: unknown) => {
+    throw translateConnectError(error);
+  });
+  return watch(nats, principal, logger);
+}
+
+function watch(
+  nats: NatsConnection,
+  principal: string,
+  logger: ConnectionLogger | undefined,
+): MeshConnection {
+  let connected = true;
+  const reconnectListeners = new Set<() => void>();
+  const waiters = new Set<(connected: boolean) => void>();
+  const settle = (value: boolean): void => {
+    for (const waiter of waiters) waiter(value);
+    waiters.clear();
+  };
+
+  void (async () => {
+    for await (const status of nats.status()) {
+      if (status.type === 'disconnect') {
+        connected = false;
+        logger?.warn({ principal }, 'bus disconnected');
+      } else if (status.type === 'reconnect') {
+        connected = true;
+        logger?.info({ principal }, 'bus reconnected');
+        settle(true);
+        for (const listener of reconnectListeners) listener();
+      } else if (status.type === 'error') {
+        logger?.warn({ principal, error: status.error.name }, 'bus refused something');
+      }
+    }
+    connected = false;
+    settle(false);
+  })();
+
+  return {
+    nats,
+    principal,
+    isConnected: () => connected && !nats.isClosed(),
+    waitConnected(timeoutMs) {
+      if (nats.isClosed()) return Promise.resolve(false);
+      if (connected) return Promise.resolve(true);
+      return new Promise((resolve) => {
+        const done = (value: boolean): void => {
+          clearTimeout(timer);
+          waiters.delete(done);
+          resolve(value);
+        };
+        const timer = setTimeout(done, timeoutMs, false);
+        waiters.add(done);
+      });
+    },
+    onReconnect(listener) {
+      reconnectListeners.add(listener);
+      return () => reconnectListeners.delete(listener);
+    },
+    async close() {
+      if (nats.isClosed()) return;
+      // Draining waits for the server; without one it would wait for a reconnect that nobody wants any more.
+      await (connected ? nats.drain() : nats.close()).catch(() => nats.close());
+    },
+  };
+}
+
+/** What every use of a closed connection throws. */
+export const closedFailure = () =>
+  failure('UNAVAILABLE', { publicMessage: 'The connection to the mesh is closed.' });
