@@ -1,7 +1,8 @@
 // One jest configuration for every project: ESM, transformed by swc, workspace sources instead of builds.
 export default {
   testEnvironment: 'node',
-  testEnvironmentOptions: { customExportConditions: ['@keymesh/source', 'node', 'import', 'default'] },
+  // jest adds `import` or `require` itself; `import` here would hand ESM files to CommonJS packages (pg).
+  testEnvironmentOptions: { customExportConditions: ['@keymesh/source', 'node'] },
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {
