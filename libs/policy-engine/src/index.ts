@@ -26,3 +26,4 @@ export {
   type EnrolmentSeeds,
   type EnrolmentToken,
 } from './enrolment-token.js';
+export { meshIdOf, meshIdOfHash, enrolmentIdOf } from './derived-ids.js';

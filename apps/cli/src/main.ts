@@ -1,0 +1,60 @@
+import { failure } from '@keymesh/contracts';
+import { Command, CommanderError } from 'commander';
+import { reportFailure } from './command.js';
+import { auditCommand } from './commands/audit-commands.js';
+import { credentialCommands } from './commands/credential-commands.js';
+import { enrolCommand } from './commands/enrol-command.js';
+import { findingsCommand } from './commands/finding-command.js';
+import { meshCommands } from './commands/mesh-commands.js';
+import { principalCommand } from './commands/principal-commands.js';
+import { valueCommands } from './commands/value-commands.js';
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failure, 2 usage, 3 denied, 4 not found, 5 unavailable.
+Every command takes --json, --profile NAME and --help. Start the mesh with \`npm start\`.`;
+
+/** The whole command tree. Usage errors are thrown, so that they end like every other failure. */
+export function makeProgram(): Command {
+  const program = new Command('keymesh')
+    .description('Keymesh: keeps credentials and hands them over NATS to those who may have them.')
+    .version('0.1.0')
+    .addHelpText('after', EXIT_CODES);
+  for (const command of [
+    ...valueCommands(),
+    ...credentialCommands(),
+    principalCommand(),
+    enrolCommand(),
+    auditCommand(),
+    findingsCommand(),
+    ...meshCommands(),
+  ])
+    program.addCommand(command);
+  const strict = (command: Command): void => {
+    command.exitOverride().configureOutput({ writeErr: () => undefined });
+    command.commands.forEach(strict);
+  };
+  strict(program);
+  return program;
+}
+
+/** Runs one command line. @returns the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const json = args.includes('--json');
+  try {
+    await makeProgram().parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportFailure(error, json);
+    if (error.exitCode === 0) return 0; // --help, --version
+    const help =
+      error.code === 'commander.help'
+        ? 'Name a command. See --help.'
+        : `${sentence(error.message)} See --help.`;
+    return reportFailure(failure('USAGE', { publicMessage: help }), json);
+  }
+}
+
+const sentence = (message: string): string => {
+  const text = message.replace(/^error: /, '').replace(/\n.*$/s, '');
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`;
+};

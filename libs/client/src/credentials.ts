@@ -1,0 +1,140 @@
+import {
+  credentialHistory,
+  deleteCredential,
+  describeCredential,
+  listCredentials,
+  retrieveCredential,
+  rotateCredential,
+  storeCredential,
+  type CredentialMetadata,
+  type ReplyOf,
+  type RequestInput,
+} from '@keymesh/contracts';
+import { Secret } from '@keymesh/kernel';
+import type { Caller, MeshConnection } from '@keymesh/mesh';
+import { RetrievedCredential } from './retrieved-credential.js';
+import { watchCredential, type Watch } from './watch-credential.js';
+
+/** Text is taken as UTF-8. A Secret or array stays the caller's, who may wipe it after the call. */
+export type Value = string | Uint8Array | Secret;
+
+/** What `store` takes: the operation's request, with the value given plainly. */
+export interface StoreRequest extends Omit<RequestInput<typeof storeCredential>, 'values'> {
+  /** The key, or the password of a `username_password`. */
+  readonly value?: Value;
+  /** For `username_password`. */
+  readonly username?: string;
+  /** All parts by name, instead of `value`. */
+  readonly values?: Readonly<Record<string, Value>>;
+}
+
+/** Per call: how long to wait, at most 30,000 ms (default 5,000), and a way to give up. */
+export interface CallOptions {
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Credentials as one principal may use them. Every method throws KeymeshError with a code of docs/reference/errors.md. */
+export interface Credentials {
+  /** Stores a new credential, or with `expectedVersion` a new version. @throws CREDENTIAL_EXISTS, CREDENTIAL_WEAK, … */
+  store(request: StoreRequest, options?: CallOptions): Promise<ReplyOf<typeof storeCredential>>;
+  /** @throws CREDENTIAL_NOT_FOUND also when it may not be known of. */
+  retrieve(
+    name: string,
+    options?: CallOptions & { readonly version?: number; readonly stage?: 'current' | 'previous' },
+  ): Promise<RetrievedCredential>;
+  /** Rotates now, and waits. @throws ROTATION_UNSUPPORTED, ROTATION_IN_PROGRESS, ROTATION_FAILED */
+  rotate(name: string, options?: CallOptions): Promise<ReplyOf<typeof rotateCredential>>;
+  /** All that the caller may see, in order of name; asks page after page. */
+  list(
+    filter?: Omit<RequestInput<typeof listCredentials>, 'pageToken'>,
+    options?: CallOptions,
+  ): Promise<CredentialMetadata[]>;
+  describe(name: string, options?: CallOptions): Promise<CredentialMetadata>;
+  history(name: string, options?: CallOptions): Promise<ReplyOf<typeof credentialHistory>>;
+  delete(
+    name: string,
+    options?: CallOptions & { readonly expectedVersion?: number },
+  ): Promise<ReplyOf<typeof deleteCredential>>;
+  /**
+   * Calls `onChange` with the current value now and after every new version, in order and never an older one.
+   * Pushes make it quick; a poll a minute and every reconnect make it certain. The callback owns the value.
+   */
+  watch(name: string, onChange: (credential: RetrievedCredential) => void | Promise<void>): Promise<Watch>;
+}
+
+const ROTATE_DEADLINE_MS = 30_000;
+
+/** The credential operations over one connection. */
+export function makeCredentials(connection: MeshConnection, caller: Caller): Credentials {
+  const retrieve: Credentials['retrieve'] = async (name, { version, stage, ...options } = {}) => {
+    const request = {
+      name,
+      ...(version === undefined ? {} : { version }),
+      ...(stage === undefined ? {} : { stage }),
+    };
+    return new RetrievedCredential(await caller.call(retrieveCredential, request, options));
+  };
+  return {
+    retrieve,
+    store: async ({ value, username, values, ...request }, options) => {
+      const parts = valueParts(request.type, value, username, values);
+      try {
+        return await caller.call(
+          storeCredential,
+          parts === undefined ? request : { ...request, values: parts },
+          options,
+        );
+      } finally {
+        // These are this method's own copies.
+        for (const part of Object.values(parts ?? {})) part.dispose();
+      }
+    },
+    rotate: (name, options) =>
+      caller.call(rotateCredential, { name }, { deadlineMs: ROTATE_DEADLINE_MS, ...options }),
+    list: async (filter = {}, options) => {
+      const all: CredentialMetadata[] = [];
+      let pageToken: string | null = null;
+      do {
+        const page: ReplyOf<typeof listCredentials> = await caller.call(
+          listCredentials,
+          { ...filter, ...(pageToken === null ? {} : { pageToken }) },
+          options,
+        );
+        all.push(...page.credentials);
+        pageToken = page.nextPageToken;
+      } while (pageToken !== null);
+      return all;
+    },
+    describe: (name, options) => caller.call(describeCredential, { name }, options),
+    history: (name, options) => caller.call(credentialHistory, { name }, options),
+    delete: (name, { expectedVersion, ...options } = {}) =>
+      caller.call(
+        deleteCredential,
+        { name, ...(expectedVersion === undefined ? {} : { expectedVersion }) },
+        options,
+      ),
+    watch: (name, onChange) => watchCredential({ connection, retrieve: () => retrieve(name), onChange }),
+  };
+}
+
+function valueParts(
+  type: string,
+  value?: Value,
+  username?: string,
+  values?: StoreRequest['values'],
+): Record<string, Secret> | undefined {
+  const given: Record<string, Value> = { ...values };
+  if (username !== undefined) given.username = username;
+  if (value !== undefined) given[type === 'username_password' ? 'password' : 'value'] = value;
+  const entries = Object.entries(given);
+  return entries.length === 0
+    ? undefined
+    : Object.fromEntries(entries.map(([name, part]) => [name, copyOf(part)]));
+}
+
+function copyOf(value: Value): Secret {
+  if (typeof value === 'string') return Secret.fromText(value, 'value');
+  // EXPOSE: copied into a Secret that `store` wipes; the caller's own stays the caller's.
+  return new Secret(new Uint8Array(value instanceof Secret ? value.expose() : value), 'value');
+}

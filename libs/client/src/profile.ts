@@ -1,0 +1,66 @@
+import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { clientPrincipalName, failure, PRINCIPAL_KINDS } from '@keymesh/contracts';
+import { z } from 'zod';
+
+const base64Url32 = z.string().length(43);
+
+/** Who somebody is towards one mesh: `KEYMESH_HOME/profiles/<name>.json`, mode 0600. Holds the seeds of both keys. */
+export const profileSchema = z.strictObject({
+  v: z.literal(1),
+  name: z.string(),
+  meshId: z.string(),
+  /** The mesh key, pinned at enrolment: what vouches for the services' channel keys. */
+  meshPublicKey: base64Url32,
+  principal: clientPrincipalName,
+  kind: z.enum(PRINCIPAL_KINDS).optional(),
+  natsUrl: z.string(),
+  /** nkey user seed, `SU…`. */
+  nkeySeed: z.string().startsWith('SU'),
+  /** Ed25519 seed of the channel key, 32 bytes base64url. */
+  channelSeed: base64Url32,
+});
+export type Profile = z.output<typeof profileSchema>;
+
+const pathOf = (home: string, name: string): string => join(home, 'profiles', `${name}.json`);
+
+/**
+ * Reads a profile.
+ * @throws PROFILE_NOT_FOUND, PROFILE_INVALID (damaged, or readable by others than its owner).
+ */
+export async function readProfile(home: string, name: string): Promise<Profile> {
+  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) throw failure('PROFILE_NOT_FOUND');
+  const path = pathOf(home, name);
+  const file = await stat(path).catch(() => undefined);
+  if (file === undefined) {
+    throw failure('PROFILE_NOT_FOUND', {
+      publicMessage: `There is no profile "${name}" in ${join(home, 'profiles')}. Start the mesh with \`npm start\`, or enrol with \`keymesh enrol --token …\`.`,
+    });
+  }
+  if (process.platform !== 'win32' && (file.mode & 0o077) !== 0) {
+    throw failure('PROFILE_INVALID', {
+      publicMessage: `The profile "${name}" is readable by others. Run chmod 600 on its file, and consider its keys known.`,
+    });
+  }
+  const parsed = profileSchema.safeParse(parse(await readFile(path, 'utf8')));
+  if (!parsed.success) throw failure('PROFILE_INVALID');
+  return parsed.data;
+}
+
+/** Writes a profile whole or not at all, mode 0600. Replaces one of the same name. */
+export async function writeProfile(home: string, profile: Profile): Promise<void> {
+  await mkdir(join(home, 'profiles'), { recursive: true, mode: 0o700 });
+  const path = pathOf(home, profile.name);
+  const temporary = `${path}.${randomUUID()}`;
+  await writeFile(temporary, `${JSON.stringify(profile, null, 2)}\n`, { mode: 0o600, flush: true });
+  await rename(temporary, path);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // INVARIANT: the parser's text quotes the file, which holds seeds.
+  }
+}
