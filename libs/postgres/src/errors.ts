@@ -1,8 +1,9 @@
 import { failure } from '@keymesh/contracts';
 import { KeymeshError } from '@keymesh/kernel';
 
-// SOURCE: PostgreSQL 18, Appendix A. Classes and codes after which the same request may succeed.
-const UNAVAILABLE_CLASSES = ['08', '53', '57', '58', 'XX'];
+// SOURCE: PostgreSQL 18, Appendix A. Classes after which the same request may succeed once
+// somebody has brought the server up, or corrected its roles (28, 3D).
+const UNAVAILABLE_CLASSES = ['08', '28', '3D', '53', '57', '58', 'XX'];
 const RETRY_AT_ONCE = new Set(['40001', '40P01']); // serialization_failure, deadlock_detected
 const LOCK_NOT_AVAILABLE = '55P03';
 const NODE_CODES = new Set([

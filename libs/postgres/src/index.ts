@@ -26,3 +26,21 @@ export {
 } from './channel-key-store.js';
 export { type ProvisionOptions, type RoleDeclaration, provisionDatabase } from './provision.js';
 export { scramVerifier } from './scram.js';
+export {
+  type EmbeddedPostgres,
+  type EmbeddedPostgresOptions,
+  findEmbeddedPostgres,
+  startEmbeddedPostgres,
+} from './embedded/index.js';
+export {
+  type ProcessIdentity,
+  endProcess,
+  identifyProcess,
+  isSameProcess,
+  parseProcStat,
+  waitForExit,
+} from './embedded/process-identity.js';
+export { chooseServerUser, findSystemUser, type SystemUser } from './embedded/system-user.js';
+export { type PostgresBinaries, provideBinaries } from './embedded/binaries.js';
+export { ensureCluster, makeFolderFor, spawnAs, SUPERUSER } from './embedded/cluster.js';
+export { startServer, stopServer, watchForExit } from './embedded/server.js';
