@@ -9,3 +9,4 @@ export {
 } from './nats/nats-server.js';
 export { makeTestPrincipal, type TestPrincipal } from './nats/identities.js';
 export { startTestMesh, type StartTestMeshOptions, type TestMesh } from './nats/test-mesh.js';
+export * from './postgres.js';

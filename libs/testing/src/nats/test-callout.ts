@@ -30,7 +30,7 @@ export async function startTestCallout(options: TestCalloutOptions): Promise<voi
       const serverXkey = msg.headers?.get('Nats-Server-Xkey') ?? '';
       const opened = xkey.open(msg.data, serverXkey);
       if (opened === null) return;
-      const request = decode<AuthorizationRequest>(fromUtf8(opened)).nats;
+      const request = decode<AuthorizationRequest>(fromUtf8(opened)).nats as AuthorizationRequest;
       void answer(request, issuer, principals).then((response) =>
         msg.respond(xkey.seal(utf8(response), serverXkey)),
       );
