@@ -1,0 +1,45 @@
+export { parseConfig, type Environment } from './config/parse-config.js';
+export {
+  commonConfig,
+  commonVariables,
+  databaseConfig,
+  databaseVariables,
+  toCommonConfig,
+  type CommonConfig,
+  type TelemetryConfig,
+} from './config/common-config.js';
+export {
+  booleanVariable,
+  integerVariable,
+  jsonFile,
+  secretFile,
+  secretKeyFile,
+  urlVariable,
+} from './config/variables.js';
+export { makeLogger, type Logger } from './telemetry/logger.js';
+export { describeError } from './telemetry/describe-error.js';
+export { makeMetrics, type Metrics } from './telemetry/metrics.js';
+export { inSpan } from './telemetry/in-span.js';
+export {
+  makeHealthRegistry,
+  type CheckResult,
+  type CheckStatus,
+  type HealthRegistry,
+  type HealthReport,
+} from './health/health-registry.js';
+export {
+  makePolicyHolder,
+  type CurrentPolicy,
+  type PolicyHolder,
+  type WritablePolicyHolder,
+} from './policy/policy-holder.js';
+export { openPolicy } from './policy/watch-policy.js';
+export { certifiedChannelKeys, type CertifiedChannelKeysOptions } from './channel/certified-channel-keys.js';
+export type { ChannelKeyProvider } from './channel/channel-key-provider.js';
+export { channelKeysOf } from './boot/build-kit.js';
+export type { ServiceDefinition, PolicyHookKit, ChannelKeysHookKit } from './boot/service-definition.js';
+export { runService, startService, type RunningService } from './boot/run-service.js';
+export { runTask } from './boot/run-task.js';
+export { Rpc } from './transport/rpc.js';
+export { Consume, ConsumeBatches } from './transport/consume.js';
+export * from './tokens.js';

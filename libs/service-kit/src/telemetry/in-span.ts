@@ -1,0 +1,24 @@
+import { SpanStatusCode, trace, type Attributes, type Span } from '@opentelemetry/api';
+import { toPublicError } from '@keymesh/contracts';
+
+/**
+ * Runs a step of an operation in a span of its own: `inSpan('decide', () => …, { 'keymesh.bundle': 3 })`. A failure marks it with its code.
+ * Names are of steps, never of credentials or principals.
+ */
+export async function inSpan<T>(
+  name: string,
+  work: (span: Span) => Promise<T>,
+  attributes: Attributes = {},
+): Promise<T> {
+  return await trace.getTracer('@keymesh/service-kit').startActiveSpan(name, { attributes }, async (span) => {
+    try {
+      return await work(span);
+    } catch (error) {
+      span.setAttribute('error.type', toPublicError(error).code);
+      span.setStatus({ code: SpanStatusCode.ERROR });
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
