@@ -20,6 +20,9 @@ const RESOURCE_TYPES = {
   rotation: 'Keymesh::Rotation',
 } as const satisfies Record<PolicyRequest['resource']['kind'], string>;
 
+/** Cedar has 64-bit integers, strings, booleans and sets; no fractions, no null. */
+export const NOT_EXPRESSIBLE = 'request: not expressible in Cedar';
+
 /** What Cedar says of one request. */
 export interface CedarAnswer {
   readonly allowed: boolean;
@@ -64,8 +67,7 @@ function ask(preparsedPolicySetId: string, request: PolicyRequest): CedarAnswer 
     entities,
   });
   // INVARIANT: Cedar's own texts quote attributes of the request; only ids of policies are told.
-  if (answer.type === 'failure')
-    return { allowed: false, reasons: [], errors: ['request: not expressible in Cedar'] };
+  if (answer.type === 'failure') return { allowed: false, reasons: [], errors: [NOT_EXPRESSIBLE] };
   const { decision, diagnostics } = answer.response;
   return {
     allowed: decision === 'allow',

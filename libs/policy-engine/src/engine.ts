@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { failure, type PolicyBundle, type PolicyRequest } from '@keymesh/contracts';
 import type { KeymeshError } from '@keymesh/kernel';
 import { BUILT_IN_POLICIES, type Policy } from './built-in-policies.js';
-import { prepareCedar, type CedarAnswer } from './cedar.js';
+import { NOT_EXPRESSIBLE, prepareCedar, type CedarAnswer } from './cedar.js';
 import type { Directory, DirectoryEntry } from './directory.js';
 import { contextReadsOf, isCacheable, parsePolicy, type ContextReads } from './policy-reads.js';
 
@@ -55,7 +55,7 @@ export function makePolicyEngine(
     errors: Object.freeze([...errors]) as string[],
   });
   const decide = (request: PolicyRequest): Decision => {
-    const wrong = mismatch(request.principal, directory);
+    const wrong = mismatch(request.principal, directory) ?? inexpressible(request);
     if (wrong !== undefined) return decided({ allowed: false, reasons: [], errors: [wrong] });
     if (cache === undefined) return decided(cedar(request));
     const key = cacheKey(request, reads);
@@ -118,6 +118,14 @@ function mismatch(principal: PolicyRequest['principal'], directory: Directory): 
     entry.roles.length === principal.roles.length &&
     principal.roles.every((role) => entry.roles.includes(role));
   return sameRoles && entry.kind === principal.kind ? undefined : 'principal: not as in the directory';
+}
+
+// Before the cache, because the key leaves out context attributes that no policy mentions, and Cedar refuses them all the same.
+function inexpressible({ resource, context }: PolicyRequest): string | undefined {
+  const numbers = [...Object.values(resource.attributes), ...Object.values(context)].filter(
+    (value) => typeof value === 'number',
+  );
+  return numbers.every(Number.isSafeInteger) ? undefined : NOT_EXPRESSIBLE;
 }
 
 // The engine belongs to one bundle version, so the key need not hold it. JSON of an array is injective for JSON values.

@@ -1,4 +1,5 @@
 import type { PrincipalKind, Role, Statement, StatementOf, TrustRoot } from '@keymesh/contracts';
+import { enrolmentIdOf } from './derived-ids.js';
 import { readStatement, rejected, type SignedStatement } from './statements.js';
 
 /** A principal as operators' statements made it; what the policy service took away is not in here. */
@@ -116,6 +117,7 @@ function takeKeys(state: FoldState, ...keys: readonly string[]): void {
 function invite(state: FoldState, statement: StatementOf<'enrolment.issued'>): void {
   const { principal, kind, roles, tokenNkey, tokenKey, issuedAt, expiresAt } = statement;
   checkKindAndRoles(statement);
+  if (statement.statementId !== enrolmentIdOf(tokenKey)) throw rejected('its id is not that of its token');
   // A name that was only invited may be invited again: the older token ends with that.
   if (state.principals.has(principal) || rootKeyOf(state, principal) !== undefined)
     throw rejected('a principal of this name exists');
