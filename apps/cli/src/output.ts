@@ -8,7 +8,7 @@ export function table(
       ? '-'
       : Array.isArray(value)
         ? value.join(',') || '-'
-        : String(value as string | number | boolean);
+        : String(value);
   const cells = [
     columns.map((column) => column.toUpperCase()),
     ...rows.map((row) => columns.map((column) => text(row[column]))),

@@ -39,7 +39,10 @@ export async function watchCredential({
     if (stopped) return;
     const credential = await retrieve().catch(() => undefined); // the next push or poll tries again
     if (credential === undefined) return;
-    if (credential.version <= seen) return credential.dispose();
+    if (credential.version <= seen) {
+      credential.dispose();
+      return;
+    }
     seen = credential.version;
     await onChange(credential);
   };
@@ -58,16 +61,12 @@ export async function watchCredential({
   );
   const poll = setInterval(lookInTurn, pollMs);
   poll.unref();
-  void (async () => {
-    for await (const status of connection.nats.status()) {
-      if (stopped) return;
-      if (status.type === 'reconnect') lookInTurn();
-    }
-  })();
+  const endReconnects = connection.onReconnect(lookInTurn);
   return {
     stop: () => {
       stopped = true;
       clearInterval(poll);
+      endReconnects();
       subscription.unsubscribe();
     },
   };

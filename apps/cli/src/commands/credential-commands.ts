@@ -30,9 +30,14 @@ function list(): Command {
           Object.entries({ namespace, type, provider, tag }).filter(([, value]) => value !== undefined),
         );
         const credentials = await (await session.keymesh()).credentials.list(filter);
-        if (options.json) return printJson(credentials);
-        if (credentials.length === 0)
-          return note('No credentials that you may see. Store one with `keymesh store NAME --type api_key`.');
+        if (options.json) {
+          printJson(credentials);
+          return;
+        }
+        if (credentials.length === 0) {
+          note('No credentials that you may see. Store one with `keymesh store NAME --type api_key`.');
+          return;
+        }
         print(
           table(credentials, [
             'name',

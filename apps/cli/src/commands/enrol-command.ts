@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { writeProfile, type Profile } from '@keymesh/client';
 import { enrolPrincipal, failure, type ReplyOf } from '@keymesh/contracts';
-import { makeSigningKey, Secret, signingKeyOf, systemClock, toBase64Url } from '@keymesh/kernel';
-import { connectMesh, makeCaller } from '@keymesh/mesh';
+import { makeSigningKey, Secret, signingKeyOf, toBase64Url } from '@keymesh/kernel';
+import { callPlain, connectMesh } from '@keymesh/mesh';
 import {
   enrolmentIdOf,
   isMeshKeyOfToken,
@@ -112,17 +112,9 @@ async function sendCompletion(
 ): Promise<ReplyOf<typeof enrolPrincipal>> {
   const nkeySeed = new Secret(nkeyOfSeed(token.connectSeed).getSeed(), 'nkey-seed');
   const connection = await connectMesh({ servers: natsUrl, nkeySeed, principal: token.principal });
-  const caller = makeCaller({
-    connection,
-    principal: token.principal,
-    signingKey: signingKeyOf(token.signSeed),
-    meshPublicKey: '',
-    clock: systemClock,
-  });
   try {
-    return await caller.call(enrolPrincipal, { statement });
+    return await callPlain(connection, token.principal, enrolPrincipal, { statement });
   } finally {
-    caller.close();
     await connection.close();
   }
 }

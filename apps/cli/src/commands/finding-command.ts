@@ -15,8 +15,14 @@ export const findingsCommand = (): Command =>
       await runCommand('findings', options, async (session) => {
         const request = options.principal === undefined ? {} : { principal: options.principal };
         const { findings } = await (await session.keymesh()).call(listFindings, request);
-        if (options.json) return printJson(findings);
-        if (findings.length === 0) return note('No findings.');
+        if (options.json) {
+          printJson(findings);
+          return;
+        }
+        if (findings.length === 0) {
+          note('No findings.');
+          return;
+        }
         print(
           table(findings, ['createdAt', 'severity', 'kind', 'principal', 'score', 'summary', 'response']),
         );

@@ -61,8 +61,10 @@ function create(): Command {
         const reply = await (await session.keymesh()).call(createPrincipal, { statement });
         // EXPOSE: the token is what this command is for; the operator hands it over.
         const text = Buffer.from(token.expose()).toString('utf8');
-        if (options.json)
-          return printJson({ principal: reply.principal, bundleVersion: reply.bundleVersion, token: text });
+        if (options.json) {
+          printJson({ principal: reply.principal, bundleVersion: reply.bundleVersion, token: text });
+          return;
+        }
         note(
           `Invited ${name}. The token works once, within ${options.expiresIn} hours. On the machine of ${name}:\n  npx keymesh enrol --token TOKEN`,
         );
