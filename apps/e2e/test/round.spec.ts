@@ -113,7 +113,7 @@ describe('bad input has a code, a sentence and an exit code, and stores nothing'
     ['a key that is too short', ['store', 'weak'], 'k', 1, 'CREDENTIAL_WEAK'],
     ['an empty value', ['store', 'empty', '--type', 'generic'], '', 2, 'CREDENTIAL_EMPTY'],
     ['a duplicate name', ['store', 'alpha-vantage'], 'Another-Key-0123456789', 1, 'CREDENTIAL_EXISTS'],
-    ['a bad name', ['store', 'UPPER CASE'], 'Another-Key-0123456789', 2, 'BAD_REQUEST'],
+    ['a bad name', ['store', 'UPPER CASE'], 'Another-Key-0123456789', 2, 'CREDENTIAL_NAME_INVALID'],
     [
       'an unknown type',
       ['store', 'x', '--type', 'nonsense'],
@@ -199,7 +199,15 @@ describe('principals', () => {
   });
 
   it('that may not know of a credential see it exactly like a missing one', async () => {
-    const invited = await mesh.cli(['principal', 'create', 'outsider', '--kind', 'service', '--role', 'plain-reply']);
+    const invited = await mesh.cli([
+      'principal',
+      'create',
+      'outsider',
+      '--kind',
+      'service',
+      '--role',
+      'plain-reply',
+    ]);
     await mesh.cli(['enrol', '--token', text(invited).trim()]);
     for (const command of ['retrieve', 'describe', 'history', 'delete']) {
       const forbidden = await mesh.cli([command, 'alpha-vantage', '--profile', 'outsider', '--json']);

@@ -1,6 +1,6 @@
 import { Secret, fromUtf8, utf8, concat } from '@keymesh/kernel';
 import { z } from 'zod';
-import { failure } from './errors.js';
+import { failure, isErrorCode } from './errors.js';
 
 const PART = '$part';
 const MAX_DEPTH = 16;
@@ -89,10 +89,13 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** Validates with a contract's schema. @throws BAD_REQUEST naming fields and rules, never values. */
+/** Validates with a contract's schema. @throws BAD_REQUEST naming fields and rules, never values; or the field's own code. */
 export function parseMessage<T extends z.ZodType>(schema: T, message: unknown): z.output<T> {
   const result = schema.safeParse(message);
   if (result.success) return result.data;
+  // A field that has a code of its own says so by its schema's message.
+  const own = result.error.issues.find(({ message: text }) => isErrorCode(text));
+  if (own !== undefined && isErrorCode(own.message)) throw failure(own.message);
   const problems = result.error.issues
     .slice(0, 5)
     .map((issue) => `${issue.path.join('.') || 'message'}: ${describeIssue(issue)}`);

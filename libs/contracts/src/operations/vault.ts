@@ -6,11 +6,8 @@ const SEGMENT = '[a-z0-9][a-z0-9._-]{0,127}';
 /** `billing/stripe`: namespaces, then the name. Without a slash the namespace is `default`. */
 export const credentialName = z
   .string()
-  .max(512)
-  .regex(
-    new RegExp(`^${SEGMENT}(/${SEGMENT}){0,3}$`),
-    'a name is [a-z0-9][a-z0-9._-]{0,127}, with / between namespaces',
-  );
+  .max(512, 'CREDENTIAL_NAME_INVALID')
+  .regex(new RegExp(`^${SEGMENT}(/${SEGMENT}){0,3}$`), 'CREDENTIAL_NAME_INVALID');
 
 export const CREDENTIAL_TYPES = ['api_key', 'username_password', 'generic'] as const;
 export type CredentialType = (typeof CREDENTIAL_TYPES)[number];
