@@ -36,15 +36,13 @@ export type TestSchema = (typeof TEST_SCHEMAS)[number];
 
 const TEMPLATE = 'template-2';
 const PASSWORD = 'test-only-password';
-/** As in production but for what only a power cut could show; small, because several run at once. */
+/** As in production but for what only a power cut could show (an acknowledged commit survives kill -9); small, because several run at once. */
 const SETTINGS = {
   fsync: 'off',
   full_page_writes: 'off',
-  synchronous_commit: 'off',
   shared_buffers: '16MB',
   max_wal_size: '128MB',
   autovacuum: 'off',
-  log_min_messages: 'warning',
 };
 
 /** A real Postgres of one spec file: database `keymesh`, the deploy role and the services' roles, no schema yet. */

@@ -35,6 +35,8 @@ const SETTINGS = {
   logging_collector: 'off',
   log_line_prefix: '%m [%p] %a ',
   log_statement: 'none',
+  // LOG ranks above ERROR here: an error's text quotes values, and the service that got it logs its code.
+  log_min_messages: 'log',
   log_min_error_statement: 'panic',
   log_parameter_max_length_on_error: '0',
   log_error_verbosity: 'terse',
