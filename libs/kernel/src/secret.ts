@@ -11,7 +11,7 @@ const INSPECT = Symbol.for('nodejs.util.inspect.custom');
  */
 export class Secret<Label extends string = string> implements Disposable {
   readonly label: Label;
-  #bytes: Uint8Array;
+  readonly #bytes: Uint8Array;
   #disposed = false;
 
   /** Takes ownership of `bytes` (they are zeroed on dispose); the caller must not keep using them. */
