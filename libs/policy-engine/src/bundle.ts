@@ -57,7 +57,8 @@ export function openBundle(
   return { bundle, directory: directory.withTaken(bundle.taken) };
 }
 
-function readBundle(bytes: Uint8Array, trustRoot: TrustRoot): PolicyBundle {
+/** Checks a bundle's signature but not its statements: for whoever only compares versions. @throws POLICY_UNAVAILABLE */
+export function readBundle(bytes: Uint8Array, trustRoot: TrustRoot): PolicyBundle {
   const start = MAGIC.length + SIGNATURE_BYTES;
   if (Buffer.compare(bytes.subarray(0, MAGIC.length), MAGIC) !== 0) throw unusable('is not a bundle');
   const payload = bytes.subarray(start);

@@ -37,7 +37,7 @@ export interface Directory {
   findByNkey(nkey: string): DirectoryEntry | undefined;
   /** By name. */
   list(): readonly DirectoryEntry[];
-  /** The open enrolment of a token's nkey, unless it has expired by now. */
+  /** The open enrolment of a token's nkey, unless it has expired by now or was taken away. */
   findEnrolment(tokenNkey: string): OpenEnrolment | undefined;
   /** Open enrolment of a principal, expired or not. */
   enrolmentOf(principal: string): OpenEnrolment | undefined;
@@ -77,7 +77,7 @@ function directoryOf(
   taken: readonly Taken[],
   clock: Clock,
 ): Directory {
-  const { statusOf, entryOf } = makeStatus(taken, clock);
+  const { statusOf, entryOf, invited } = makeStatus(taken, clock);
   const byNkey = new Map(
     [...state.principals.values()].flatMap((principal) =>
       principal.nkeys.map((nkey) => [nkey, principal.name]),
@@ -106,7 +106,8 @@ function directoryOf(
         .sort((a, b) => (a.name < b.name ? -1 : 1)),
     findEnrolment: (tokenNkey) => {
       const open = byToken.get(tokenNkey);
-      return open !== undefined && clock.now() <= Date.parse(open.expiresAt) ? open : undefined;
+      if (open === undefined || clock.now() > Date.parse(open.expiresAt)) return undefined;
+      return invited(open).status === 'invited' ? open : undefined;
     },
     enrolmentOf: (principal) => state.enrolments.get(principal),
     isChannelKeyOf: (name, publicKey) => {
@@ -119,17 +120,6 @@ function directoryOf(
   };
 }
 
-const invited = ({ principal: name, kind, roles, issuedAt }: OpenEnrolment): DirectoryEntry => ({
-  name,
-  kind,
-  roles,
-  nkeys: [],
-  channelKeys: [],
-  status: 'invited',
-  lockedUntil: null,
-  createdAt: issuedAt,
-});
-
 type Status = Pick<DirectoryEntry, 'status' | 'lockedUntil'>;
 
 // INVARIANT: what is taken can only turn `active` into something less; no list of takings makes a principal active.
@@ -137,7 +127,7 @@ function makeStatus(taken: readonly Taken[], clock: Clock) {
   const byPrincipal = new Map<string, Taken[]>();
   for (const taking of taken)
     byPrincipal.set(taking.principal, [...(byPrincipal.get(taking.principal) ?? []), taking]);
-  const statusOf = ({ name, disabled }: GrantedPrincipal): Status => {
+  const statusOf = ({ name, disabled }: { name: string; disabled: boolean }): Status => {
     const inForce = (byPrincipal.get(name) ?? []).filter(
       ({ until }) => until === null || clock.now() < Date.parse(until),
     );
@@ -150,7 +140,13 @@ function makeStatus(taken: readonly Taken[], clock: Clock) {
     const { name, kind, roles, nkeys, channelKeys, createdAt } = principal;
     return { name, kind, roles, nkeys, channelKeys, createdAt, ...statusOf(principal) };
   };
-  return { statusOf, entryOf };
+  // An invitation that anything was taken from is not open: its token neither connects nor enrols.
+  const invited = ({ principal: name, kind, roles, issuedAt: createdAt }: OpenEnrolment): DirectoryEntry => {
+    const { status, lockedUntil } = statusOf({ name, disabled: false });
+    const shown = status === 'active' ? ('invited' as const) : status;
+    return { name, kind, roles, nkeys: [], channelKeys: [], status: shown, lockedUntil, createdAt };
+  };
+  return { statusOf, entryOf, invited };
 }
 
 const latest = (untils: readonly (string | null)[]): string | null =>

@@ -273,4 +273,15 @@ describe('what is taken away', () => {
     clock.turn(3_601);
     expect(directory.findEnrolment(tokenNkey)).toBeUndefined();
   });
+
+  it('closes an invitation whose principal was disabled', () => {
+    const { statement, enrolmentId } = invite(mesh, 'guest');
+    const invited = foldStatements(trustRoot, [...genesis, statement], { clock: makeTestClock() });
+    const taken = invited.withTaken([
+      { principal: 'guest', status: 'disabled', until: null, reason: 'test' },
+    ]);
+    expect(invited.findEnrolment(nkeyNamed(`token ${enrolmentId}`))?.principal).toBe('guest');
+    expect(taken.findEnrolment(nkeyNamed(`token ${enrolmentId}`))).toBeUndefined();
+    expect(taken.find('guest')?.status).toBe('disabled');
+  });
 });
