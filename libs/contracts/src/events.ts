@@ -25,6 +25,11 @@ export const EVENTS = {
     subjects.event('vault', 'credential', 'deleted'),
     z.strictObject({ ...header, credentialId: z.uuid(), revision: z.int() }),
   ),
+  /** A tree head of the audit log was signed. Kept apart from the ledger's database, so that a restored copy cannot sign another history. */
+  checkpointSigned: event(
+    subjects.event('audit', 'checkpoint', 'signed'),
+    z.strictObject({ ...header, size: z.int(), checkpoint: z.string(), verifierKey: z.string() }),
+  ),
 } as const;
 export type VersionPromoted = z.output<(typeof EVENTS)['versionPromoted']['schema']>;
 

@@ -7,6 +7,7 @@ export * from './rpc.js';
 export * from './streams.js';
 export * from './events.js';
 export * from './audit-record.js';
+export * from './audit-event.js';
 export * from './statements.js';
 export * from './operations/vault.js';
 export * from './operations/channel.js';

@@ -51,7 +51,18 @@ const special: Partial<Record<ServiceName, SubjectPermissions>> = {
     publish: [POLICY_SUBJECT, '$SYS._INBOX.>'],
     subscribe: ['$SYS.REQ.USER.AUTH'],
   },
-  audit: { publish: [subjects.auditAll, subjects.alert('*', 'journal-gap')], subscribe: [] },
+  audit: {
+    publish: [
+      subjects.auditAll,
+      subjects.alert('*', 'journal-gap'),
+      // Where the journal begins and ends, where the feed ends, and the newest checkpoint outside the ledger's database.
+      '$JS.API.STREAM.INFO.JOURNAL',
+      '$JS.API.STREAM.INFO.AUDIT',
+      '$JS.API.STREAM.MSG.GET.AUDIT',
+      '$JS.API.STREAM.MSG.GET.EVENTS',
+    ],
+    subscribe: [],
+  },
   'anomaly-detector': { publish: [subjects.alertAll], subscribe: [] },
   rotation: { publish: [subjects.push('*', 'credential', 'rotated')], subscribe: [] },
 };
