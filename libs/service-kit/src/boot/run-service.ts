@@ -94,12 +94,10 @@ export async function startService<Config extends CommonConfig>(
 
 async function becomeReady(kit: ServiceKit, httpPort: number, shutdown: Shutdown): Promise<void> {
   const { logger, health, config } = kit;
-  let stopped = false;
-  shutdown.add('readiness', () => {
-    stopped = true;
-  });
+  const stopping = new AbortController();
+  shutdown.add('readiness', () => stopping.abort());
   while ((await health.report()).status === 'down') {
-    if (stopped) return;
+    if (stopping.signal.aborted) return;
     await new Promise((resolve) => setTimeout(resolve, READY_POLL_MS));
   }
   const { readyFile } = config;

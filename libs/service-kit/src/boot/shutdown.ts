@@ -4,7 +4,7 @@ import type { Logger } from '../telemetry/logger.js';
 const STOP_MS = 8_000;
 
 export interface Shutdown {
-  add(what: string, stop: () => Promise<void> | void): void;
+  readonly add: (what: string, stop: () => Promise<void> | void) => void;
   /** Runs the stops, last added first. One that fails or hangs does not hold up the others for long. Once. */
   run(reason: string): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { Server } from 'node:net';
 import { makeAcceptor } from '@keymesh/channel';
 import { describeChannel, failure, type ConsumerDeclaration } from '@keymesh/contracts';
 import { makeDispatcher, type Dispatcher, type Served } from '@keymesh/mesh';
@@ -33,13 +34,11 @@ export async function startApplication<Config extends CommonConfig>(
   app.connectMicroservice({ strategy: makeTransport(kit) });
   // Before any message: else the first ones would arrive while lifecycle hooks are still running.
   await app.init();
-  const server = await app.listen(kit.config.http.port, kit.config.http.host);
+  await app.listen(kit.config.http.port, kit.config.http.host);
   await app.startAllMicroservices();
-  return { app, httpPort: portOf(server.address()) };
+  const address = (app.getHttpServer() as Server).address();
+  return { app, httpPort: typeof address === 'object' && address !== null ? address.port : 0 };
 }
-
-const portOf = (address: unknown): number =>
-  typeof address === 'object' && address !== null && 'port' in address ? Number(address.port) : 0;
 
 function rootModule<Config extends CommonConfig>(
   kit: ServiceKit<Config>,
@@ -98,8 +97,8 @@ function makeTransport<Config extends CommonConfig>(kit: ServiceKit<Config>): Me
         metrics.consumeDuration.observe({ consumer: durable }, (clock.monotonic() - startedAt) / 1_000);
       }
     },
-    onConsumeFailure: ({ durable }, { streamSequence, deliveryCount }, error) =>
-      logger.warn({ err: error, consumer: durable, streamSequence, deliveryCount }, 'message not handled'),
+    onConsumeFailure: ({ durable }, { streamSequence, deliveryCount }, error, next) =>
+      logger.warn({ err: error, consumer: durable, streamSequence, deliveryCount, next }, 'message not handled'),
   });
 }
 

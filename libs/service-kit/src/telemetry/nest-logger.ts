@@ -5,7 +5,9 @@ import type { Logger } from './logger.js';
 /** Lets Nest write through our logger. Its routine announcements go to debug. */
 export function nestLogger(logger: Logger): LoggerService {
   const nest = logger.child({ component: 'nest' });
-  const context = (rest: readonly unknown[]) => ({ context: String(rest.at(-1) ?? '') });
+  const context = (rest: readonly unknown[]) => ({
+    context: typeof rest.at(-1) === 'string' ? rest.at(-1) : '',
+  });
   return {
     log: (message: unknown, ...rest: unknown[]) => nest.debug(context(rest), textOf(message)),
     debug: (message: unknown, ...rest: unknown[]) => nest.debug(context(rest), textOf(message)),

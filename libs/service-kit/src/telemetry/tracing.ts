@@ -6,7 +6,7 @@ import { PgInstrumentation } from '@opentelemetry/instrumentation-pg';
 import {
   defaultResource,
   detectResources,
-  envDetector,
+  resourceAttributesEnvDetector,
   resourceFromAttributes,
 } from '@opentelemetry/resources';
 import {
@@ -84,7 +84,7 @@ const resourceOf = ({ service, instance, config }: TracingOptions) =>
         [ATTR_SERVICE_INSTANCE_ID]: instance,
       }),
     )
-    .merge(detectResources({ detectors: [envDetector] }));
+    .merge(detectResources({ detectors: [resourceAttributesEnvDetector] }));
 
 // SOURCE: OpenTelemetry environment variable specification, OTEL_TRACES_SAMPLER.
 function samplerOf({ sampler, samplerRatio }: TelemetryConfig): Sampler {

@@ -6,7 +6,6 @@ import {
   type Call,
   type ConsumeOptions,
   type Consumption,
-  type Delivery,
   type Dispatcher,
   type MeshConnection,
 } from '@keymesh/mesh';
@@ -29,7 +28,10 @@ export interface MeshTransportOptions {
     work: () => Promise<unknown>,
   ) => Promise<void>;
   /** A message that was not handled and comes again; for the log. */
-  readonly onConsumeFailure: (consumer: ConsumerDeclaration, delivery: Delivery, error: unknown) => void;
+  readonly onConsumeFailure: (
+    consumer: ConsumerDeclaration,
+    ...failure: Parameters<NonNullable<ConsumeOptions['onFailure']>>
+  ) => void;
 }
 
 /** What `@Rpc` and `@Consume` attach to a method. */
@@ -99,9 +101,9 @@ export class MeshTransport extends Server implements CustomTransportStrategy {
     const { consumer, options, batches } = extrasOf(handler);
     if (consumer === undefined) return undefined;
     const { connection, observeConsumer, onConsumeFailure } = this.options;
-    const onFailure = (delivery: Delivery, error: unknown): void => {
-      onConsumeFailure(consumer, delivery, error);
-      options?.onFailure?.(delivery, error);
+    const onFailure: NonNullable<ConsumeOptions['onFailure']> = (delivery, error, next) => {
+      onConsumeFailure(consumer, delivery, error, next);
+      options?.onFailure?.(delivery, error, next);
     };
     const work = (input: unknown, messages: number) =>
       observeConsumer(consumer, messages, () => settle(handler(input)));
@@ -113,13 +115,13 @@ export class MeshTransport extends Server implements CustomTransportStrategy {
       : consume(connection, consumer, (delivery) => work(delivery, 1), { ...options, onFailure });
   }
 
-  /** Not used: the connection's events go to its own logger. */
-  on(): void {
-    this.logger.debug?.('the mesh transport has no events');
+  /** The connection's events go to its own logger. */
+  on(): never {
+    throw new Error('the mesh transport has no events');
   }
 
-  unwrap<T>(): T {
-    return this.options.connection as T;
+  unwrap(): never {
+    throw new Error('inject CONNECTION instead');
   }
 }
 

@@ -37,7 +37,7 @@ export const Rpc = <C extends RpcContract>(
 /** Binds a method to the mesh transport with what the transport needs to know of it. */
 export const meshHandler = (pattern: string, extras: Record<string, unknown>): MethodDecorator =>
   applyDecorators(
-    MessagePattern(pattern, MESH_TRANSPORT, extras) as MethodDecorator,
+    MessagePattern(pattern, MESH_TRANSPORT, extras),
     // On the method, not global: handlers are bound before a microservice's own global filters can be set.
     UseFilters(new PassThroughFilter()),
-  ) as MethodDecorator;
+  );
