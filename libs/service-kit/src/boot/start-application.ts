@@ -98,7 +98,10 @@ function makeTransport<Config extends CommonConfig>(kit: ServiceKit<Config>): Me
       }
     },
     onConsumeFailure: ({ durable }, { streamSequence, deliveryCount }, error, next) =>
-      logger.warn({ err: error, consumer: durable, streamSequence, deliveryCount, next }, 'message not handled'),
+      logger.warn(
+        { err: error, consumer: durable, streamSequence, deliveryCount, next },
+        'message not handled',
+      ),
   });
 }
 
