@@ -241,6 +241,8 @@ export interface PublicError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly retryable: boolean;
+  /** Finds the request in traces and logs; set at the edge. */
+  readonly traceId?: string;
   /** Data of a refusal, e.g. strength findings. Never a value. */
   readonly findings?: readonly {
     readonly rule: string;

@@ -5,20 +5,35 @@ export {
   connectMesh,
 } from './connection.js';
 export type { Call, Handler, PrincipalView, Served } from './rpc/call.js';
-export { type Dispatcher, type DispatcherOptions, makeDispatcher } from './rpc/dispatcher.js';
-export { type ServeOptions, serveOperations } from './rpc/serve.js';
-export { type Caller, type CallerOptions, type CallOptions, callPlain, makeCaller } from './rpc/caller.js';
+export {
+  type Dispatcher,
+  type DispatcherOptions,
+  type ServedOperation,
+  makeDispatcher,
+} from './rpc/dispatcher.js';
+export { type ServeOptions, operationKey, serveOperations } from './rpc/serve.js';
+export { type Caller, type CallerOptions, makeCaller } from './rpc/caller.js';
+export { type CallOptions, callPlain } from './rpc/plain-call.js';
 export {
   type Pack,
   type PackedRecord,
   type PackHeader,
   decodePack,
-  encodeBeside,
-  encodeLeaf,
   encodePack,
+  NO_PREVIOUS,
+  packHash,
   verifyPack,
 } from './journal/pack.js';
-export { type Journal, type JournalOptions, JOURNAL_HEARTBEAT_MS, makeJournal } from './journal/journal.js';
+export { encodeBeside, encodeLeaf } from './journal/leaf.js';
+export { type ChainLink, type ChainVerdict, judgePack } from './journal/chain.js';
+export {
+  type Journal,
+  type JournalOptions,
+  type RecordOptions,
+  JOURNAL_HEARTBEAT_MS,
+  makeJournal,
+} from './journal/journal.js';
+export type { PackOutcome } from './journal/pack-sender.js';
 export {
   type PublishEventOptions,
   isEventSignedBy,

@@ -1,18 +1,68 @@
-import type { ServiceName } from '@keymesh/contracts';
+import {
+  parseRpcSubject,
+  subjects,
+  toPublicError,
+  failure,
+  type RpcContract,
+  type ServiceName,
+} from '@keymesh/contracts';
 import type { Msg } from '@nats-io/nats-core';
 import type { MeshConnection } from '../connection.js';
+import { pause } from '../pause.js';
+import type { ServedOperation } from './dispatcher.js';
+import { isOwnReply, respondPlainError } from './wire.js';
+
+const DEFAULT_MAX_IN_FLIGHT = 2_000;
+const STOP_TIMEOUT_MS = 10_000;
+
+/** Under which an operation stands in {@link ServeOptions.operations}. */
+export const operationKey = ({ noun, verb }: Pick<RpcContract, 'noun' | 'verb'>): string => `${noun}.${verb}`;
 
 export interface ServeOptions {
   readonly connection: MeshConnection;
   readonly service: ServiceName;
-  /** By `noun.verb`. */
-  readonly operations: ReadonlyMap<string, (msg: Msg) => Promise<void>>;
-  readonly unknown: (msg: Msg) => Promise<void>;
+  /** By {@link operationKey}. */
+  readonly operations: ReadonlyMap<string, ServedOperation>;
+  /** `dispatcher.unknown` */
+  readonly unknown: ServedOperation;
   /** Requests worked on at once; more are answered UNAVAILABLE. Default 2,000. */
   readonly maxInFlight?: number;
 }
 
-/** Subscribes a service's operations in its queue group. `stop` takes no more requests and waits for those under way. */
-export function serveOperations(_options: ServeOptions): { stop(): Promise<void> } {
-  throw new Error('being built');
+/** Subscribes a service's operations in its queue group. `stop` takes no more requests and waits (10 s) for those under way. */
+export function serveOperations(options: ServeOptions): { stop(): Promise<void> } {
+  const { connection, service, operations, unknown } = options;
+  const maxInFlight = options.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT;
+  let inFlight = 0;
+  let onIdle = (): void => undefined;
+
+  const serve = (msg: Msg): void => {
+    const asked = parseRpcSubject(msg.subject);
+    if (asked === undefined) return;
+    if (inFlight >= maxInFlight) return refuse(msg, asked.principal);
+    inFlight += 1;
+    const operation = operations.get(operationKey(asked)) ?? unknown;
+    void operation(msg).finally(() => {
+      inFlight -= 1;
+      if (inFlight === 0) onIdle();
+    });
+  };
+  const subscription = connection.nats.subscribe(subjects.rpcOf(service), {
+    queue: service,
+    callback: (error, msg) => {
+      if (error === null) serve(msg);
+    },
+  });
+  return {
+    async stop() {
+      if (!subscription.isClosed()) await subscription.drain();
+      if (inFlight === 0) return;
+      const idle = new Promise<void>((resolve) => (onIdle = resolve));
+      await Promise.race([idle, pause(STOP_TIMEOUT_MS)]);
+    },
+  };
+}
+
+function refuse(msg: Msg, principal: string): void {
+  if (isOwnReply(msg.reply, principal)) respondPlainError(msg, toPublicError(failure('UNAVAILABLE')));
 }

@@ -1,5 +1,15 @@
-import type { SigningKey } from '@keymesh/kernel';
+import { failure, HEADERS } from '@keymesh/contracts';
+import { fromBase64Url, lengthPrefixed, signTextFor, verifyFor, type SigningKey } from '@keymesh/kernel';
+import { headers, type MsgHdrs } from '@nats-io/nats-core';
 import type { MeshConnection } from '../connection.js';
+import { MESSAGE_ID } from '../nats-headers.js';
+import { pause } from '../pause.js';
+import { translateRequestError } from '../nats-failures.js';
+import { storeMessage } from './store-message.js';
+
+const ATTEMPTS = 3;
+const ATTEMPT_TIMEOUT_MS = 2_000;
+const RETRY_DELAY_MS = 100;
 
 export interface PublishEventOptions {
   readonly headers?: Readonly<Record<string, string>>;
@@ -7,38 +17,73 @@ export interface PublishEventOptions {
   readonly signingKey?: SigningKey;
 }
 
+/** What a producer signs of an event. */
+export interface SignedEvent {
+  readonly subject: string;
+  readonly id: string;
+  readonly bytes: Uint8Array;
+  /** `Keymesh-Signature` */
+  readonly signature: string;
+}
+
+const covered = (subject: string, id: string, bytes: Uint8Array): Uint8Array =>
+  lengthPrefixed(subject, id, bytes);
+
 /**
- * Publishes to a stream and resolves when it is stored. Safe to repeat with the same id (deduplicated for two minutes; consumers are idempotent).
+ * Publishes to a stream and resolves when it is stored. Safe to repeat with the same id: the stream drops repeats for two minutes, and
+ * consumers are idempotent.
  * @throws UNAVAILABLE when it is not known to be stored.
  */
-export function publishEvent(
-  _connection: MeshConnection,
-  _subject: string,
-  _id: string,
-  _bytes: Uint8Array,
-  _options?: PublishEventOptions,
+export async function publishEvent(
+  connection: MeshConnection,
+  subject: string,
+  id: string,
+  bytes: Uint8Array,
+  options: PublishEventOptions = {},
 ): Promise<void> {
-  throw new Error('being built');
+  const head = eventHeaders(subject, id, bytes, options);
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const outcome = await storeMessage(connection, subject, bytes, head, ATTEMPT_TIMEOUT_MS);
+    if (outcome.kind === 'stored') return;
+    if (outcome.kind === 'refused') break;
+    await pause(RETRY_DELAY_MS * attempt);
+  }
+  throw failure('UNAVAILABLE', { publicMessage: 'The event could not be stored. Check the NATS server.' });
 }
 
-/** Tells a principal something (`keymesh.v1.push.…`): core NATS, at most once. Resolves when the server has it. */
-export function publishPush(
-  _connection: MeshConnection,
-  _subject: string,
-  _bytes: Uint8Array,
-): Promise<void> {
-  throw new Error('being built');
+function eventHeaders(subject: string, id: string, bytes: Uint8Array, options: PublishEventOptions): MsgHdrs {
+  const head = headers();
+  for (const [name, value] of Object.entries(options.headers ?? {})) head.set(name, value);
+  head.set(MESSAGE_ID, id);
+  head.set(HEADERS.eventId, id);
+  if (options.signingKey !== undefined) {
+    const signature = signTextFor('keymesh/v1/event', covered(subject, id, bytes), options.signingKey);
+    head.set(HEADERS.signature, signature);
+  }
+  return head;
 }
 
-/** Whether an event was signed by one of these keys (base64url). */
-export function isEventSignedBy(
-  _publicKeys: readonly string[],
-  _event: {
-    readonly subject: string;
-    readonly id: string;
-    readonly bytes: Uint8Array;
-    readonly signature: string;
-  },
-): boolean {
-  throw new Error('being built');
+/** @returns whether the event was signed by one of these keys (32 bytes base64url). Never throws. */
+export function isEventSignedBy(publicKeys: readonly string[], event: SignedEvent): boolean {
+  const signature = fromBase64Url(event.signature);
+  if (signature === undefined) return false;
+  const message = covered(event.subject, event.id, event.bytes);
+  return publicKeys.some((publicKey) => verifyFor('keymesh/v1/event', message, signature, publicKey));
+}
+
+/**
+ * Tells a principal something (`keymesh.v1.push.…`): core NATS, at most once. Resolves when the server has it.
+ * @throws UNAVAILABLE when there is no server.
+ */
+export async function publishPush(
+  { nats }: MeshConnection,
+  subject: string,
+  bytes: Uint8Array,
+): Promise<void> {
+  try {
+    nats.publish(subject, bytes);
+    await nats.flush();
+  } catch (error) {
+    throw translateRequestError(error);
+  }
 }
