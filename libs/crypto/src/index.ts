@@ -1,0 +1,8 @@
+export type { KeyMaterial } from './aes-gcm.js';
+export type { DekBinding, ValueBinding } from './binding.js';
+export { decryptValue, encryptValue } from './value.js';
+export { makeDek, makeKek, unwrapDek, wrapDek } from './dek.js';
+export { makeRootWrapper, type RootWrapper } from './root.js';
+export { commitName, fingerprint, macRow, verifyRow, type RowValue } from './keyed-hash.js';
+export { decodeParts, encodeParts, type ValueParts } from './value-parts.js';
+export { makeRandomValue } from './random-value.js';
