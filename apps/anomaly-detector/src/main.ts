@@ -1,0 +1,4 @@
+import { runService } from '@keymesh/service-kit';
+import { SERVICE } from './anomaly-detector.module.js';
+
+await runService(SERVICE);
