@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineRpc } from '../rpc.js';
 import { credentialName, ROTATION_ADAPTERS } from './vault.js';
 
-export const ROTATION_STATES = ['create', 'set', 'test', 'finish', 'done', 'failed'] as const;
+export const ROTATION_STATES = ['create', 'set', 'test', 'finish', 'rollback', 'done', 'failed'] as const;
 export type RotationState = (typeof ROTATION_STATES)[number];
 
 export const rotationSummary = z.strictObject({
