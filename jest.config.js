@@ -1,5 +1,5 @@
 // All projects in one run: `npm test`. One project: `npm test -w apps/vault -- retrieve`.
 export default {
-  projects: ['<rootDir>/libs/*/jest.config.js', '<rootDir>/apps/*/jest.config.js', '<rootDir>/tools/jest.config.js'],
+  projects: ['<rootDir>/libs/*/jest.config.js', '<rootDir>/apps/*/jest.config.js'],
   testTimeout: 30_000,
 };

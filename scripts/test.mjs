@@ -32,7 +32,9 @@ function report(name, { passed, failed, skipped = 0 }, since) {
   tally.skipped += skipped;
   const mark = failed + skipped === 0 ? '✓' : '✗';
   const seconds = ((performance.now() - since) / 1000).toFixed(0);
-  lines.push(`${mark} ${name.padEnd(34)} ${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`} (${seconds} s)`);
+  lines.push(
+    `${mark} ${name.padEnd(34)} ${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`} (${seconds} s)`,
+  );
 }
 
 /** A check that is one yes or no. */
@@ -49,14 +51,30 @@ async function jest(name, args, env) {
   console.log(`\n── ${name}`);
   const file = join(results, `${name.replaceAll(/\W+/g, '-')}.json`);
   const code = await runPart(
-    ['--experimental-vm-modules', '--no-warnings', bin('jest/bin/jest.js'), '--json', `--outputFile=${file}`, ...args],
+    [
+      '--experimental-vm-modules',
+      '--no-warnings',
+      bin('jest/bin/jest.js'),
+      '--json',
+      `--outputFile=${file}`,
+      ...args,
+    ],
     env,
   );
   try {
-    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numRuntimeErrorTestSuites } = JSON.parse(readFileSync(file, 'utf8'));
+    const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numRuntimeErrorTestSuites } =
+      JSON.parse(readFileSync(file, 'utf8'));
     // A suite that does not even load has no tests to fail: it is one failure. So is a run that ends badly for any other reason.
     const failed = numFailedTests + numRuntimeErrorTestSuites;
-    report(name, { passed: numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed, skipped: numPendingTests + numTodoTests }, since);
+    report(
+      name,
+      {
+        passed: numPassedTests,
+        failed: failed === 0 && code !== 0 ? 1 : failed,
+        skipped: numPendingTests + numTodoTests,
+      },
+      since,
+    );
   } catch {
     report(name, { passed: 0, failed: 1 }, since);
   }
@@ -70,7 +88,11 @@ try {
   await ensureBuild({ root });
   rmSync(results, { recursive: true, force: true });
   mkdirSync(results, { recursive: true });
-  const base = { ...process.env, NX_DAEMON: 'false', PATH: `${dirname(projectNode(root))}${delimiter}${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH ?? ''}` };
+  const base = {
+    ...process.env,
+    NX_DAEMON: 'false',
+    PATH: `${dirname(projectNode(root))}${delimiter}${join(root, 'node_modules/.bin')}${delimiter}${process.env.PATH ?? ''}`,
+  };
   const env = unitOnly
     ? base
     : {
@@ -84,11 +106,20 @@ try {
     await check('format', [bin('prettier/bin/prettier.cjs'), '--check', '--log-level=warn', '.'], env);
     await check('generated reference', ['scripts/generate.mjs', '--check'], env);
     await check('typecheck', [bin('typescript7/bin/tsc'), '-b', 'tsconfig.json'], env);
-    await check('lint', [bin('nx/dist/bin/nx.js'), 'run-many', '-t', 'lint', '--parallel=2', '--output-style=static'], env);
+    await check(
+      'lint',
+      [bin('nx/dist/bin/nx.js'), 'run-many', '-t', 'lint', '--parallel=2', '--output-style=static'],
+      env,
+    );
+    await check('import fences', ['--test', 'tools/boundaries.spec.mjs'], env);
   }
-  await jest('unit', ['--testPathPatterns', '/src/', '/tools/', '--maxWorkers=2'], env);
+  await jest('unit', ['--testPathPatterns', '/src/', '--maxWorkers=2'], env);
   if (!unitOnly) {
-    await jest('integration', ['--testPathPatterns', '/test/', '--testPathIgnorePatterns', '/apps/e2e/', '--maxWorkers=2'], env);
+    await jest(
+      'integration',
+      ['--testPathPatterns', '/test/', '--testPathIgnorePatterns', '/apps/e2e/', '--maxWorkers=2'],
+      env,
+    );
     await jest('end to end', ['--testPathPatterns', '/apps/e2e/test/', '--runInBand'], env);
   }
   console.log(`\n${lines.join('\n')}`);

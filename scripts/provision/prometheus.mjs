@@ -19,7 +19,9 @@ export async function providePrometheus({ root }) {
   const binary = join(tools, 'prometheus', 'usr', 'bin', 'prometheus');
   if (existsSync(binary)) return binary;
   if (which('apt-get') === undefined || which('dpkg-deb') === undefined)
-    throw new SayError('The dashboard test needs Prometheus. Install it (https://prometheus.io/download) and put it into PATH.');
+    throw new SayError(
+      'The dashboard test needs Prometheus. Install it (https://prometheus.io/download) and put it into PATH.',
+    );
   return step("Getting Prometheus (Debian's package)", async (note) => {
     await mkdir(tools, { recursive: true });
     const folder = await mkdtemp(join(tools, 'getting-'));
@@ -45,7 +47,16 @@ async function downloadPackage(folder, note) {
     // Lists of its own, so that it works without root and leaves the machine's as they are.
     const state = join(folder, 'apt');
     await mkdir(join(state, 'lists', 'partial'), { recursive: true });
-    const own = ['-o', `Dir::State::Lists=${join(state, 'lists')}`, '-o', `Dir::Cache=${state}`, '-o', 'APT::Sandbox::User=', '-o', 'Debug::NoLocking=1'];
+    const own = [
+      '-o',
+      `Dir::State::Lists=${join(state, 'lists')}`,
+      '-o',
+      `Dir::Cache=${state}`,
+      '-o',
+      'APT::Sandbox::User=',
+      '-o',
+      'Debug::NoLocking=1',
+    ];
     await run('apt-get', ['update', ...own], { cwd: folder });
     await run('apt-get', ['download', 'prometheus', ...own], { cwd: folder });
   }
