@@ -36,7 +36,7 @@ export function makeWorld(nextFault: (operation: string) => Fault) {
     try {
       result = effect();
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error instanceof Error ? error : new Error('effect failed'));
     }
     if (fault === 'crash-after') world.crashed = true;
     return fault === 'none' || fault === 'refused'
@@ -80,7 +80,12 @@ export function makeWorld(nextFault: (operation: string) => Fault) {
           username: Secret.fromText('app', 'username'),
           password: Secret.fromText(password, 'password'),
         };
-        return { version: number, stage, values, [Symbol.dispose]: () => undefined };
+        return {
+          version: number,
+          stage,
+          values,
+          [Symbol.dispose]: () => Object.values(values).forEach((value) => value.dispose()),
+        };
       }),
     listRotatable: () => Promise.resolve([]),
     findByName: () => Promise.resolve(undefined),

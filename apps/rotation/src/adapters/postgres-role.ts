@@ -60,7 +60,7 @@ async function withLogins(
   const old = accountOf(oldVersion);
   const fresh = accountOf(newVersion);
   if (old === undefined || fresh?.username !== old.username) return refused('VALUES_INVALID');
-  return use({ settings, old, fresh });
+  return await use({ settings, old, fresh }); // awaited, so that the values live until it is over
 }
 
 function accountOf({ values: { username, password } }: RevealedVersion): Account | undefined {

@@ -1,32 +1,38 @@
 import type { Action, CredentialMetadata, PolicyRequest, VersionPromoted } from '@keymesh/contracts';
 
 type Attributes = PolicyRequest['resource']['attributes'];
-type Described = Pick<CredentialMetadata, 'namespace' | 'type' | 'provider' | 'owner' | 'tags' | 'version'>;
 
-/** The attributes of a credential that policies may read: the same that the vault decides on. Never the name. */
-export const credentialAttributes = (credential: Described & { isActive?: boolean }): Attributes => ({
-  namespace: credential.namespace,
-  type: credential.type,
-  owner: credential.owner,
-  tags: [...credential.tags],
-  version: credential.version,
-  ...(credential.provider === null ? {} : { provider: credential.provider }),
-  ...(credential.isActive === undefined ? {} : { isActive: credential.isActive }),
-});
+/** A credential as the vault describes it, whole or as its event does. */
+export type DescribedCredential = CredentialMetadata | VersionPromoted;
+
+/** The attributes that policies may read: the same that the vault decides by. Never the name. `expiresAt` in seconds. */
+export function credentialAttributes(credential: DescribedCredential): Attributes {
+  const { namespace, type, owner, tags, provider } = credential;
+  const expiresAt = 'expiresAt' in credential ? credential.expiresAt : null;
+  return {
+    namespace,
+    type,
+    owner,
+    tags: [...tags],
+    isActive: 'isActive' in credential ? credential.isActive : true,
+    ...(provider === null ? {} : { provider }),
+    ...(expiresAt === null ? {} : { expiresAt: Math.floor(Date.parse(expiresAt) / 1000) }),
+  };
+}
 
 /** May this principal do this to this credential? */
 export const credentialRequest = (
   principal: PolicyRequest['principal'],
   action: Action,
-  credential: (Described & { credentialId: string; isActive?: boolean }) | VersionPromoted,
-  context: PolicyRequest['context'] = {},
+  credential: DescribedCredential,
+  channel: 'encrypted' | 'plain',
 ): PolicyRequest => ({
   principal,
   action,
   resource: {
     kind: 'credential',
     id: credential.credentialId,
-    attributes: credentialAttributes(credential as Described),
+    attributes: credentialAttributes(credential),
   },
-  context,
+  context: { service: 'rotation', channel },
 });

@@ -82,6 +82,14 @@ export const rotationRefused = (
     },
   });
 
+/** `rotation.listed`, permitted or not. */
+export const rotationListed = (stamp: RecordStamp, asker: Asker, permitted: boolean): AuditRecord =>
+  recordOf(stamp, asker, {
+    type: 'rotation.listed',
+    ...(permitted ? { outcome: 'success' } : { outcome: 'denied', code: 'DENIED' }),
+    resource: { kind: 'rotation' },
+  });
+
 const resourceOf = (workflow: Workflow): NonNullable<AuditRecord['resource']> => ({
   kind: 'credential',
   id: workflow.credentialId,

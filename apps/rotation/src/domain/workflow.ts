@@ -1,4 +1,4 @@
-import type { RotationAdapter, RotationState } from '@keymesh/contracts';
+import type { CredentialMetadata, RotationAdapter, RotationState } from '@keymesh/contracts';
 
 /*
  * One rotation, as a state machine. The state is the step that runs next; it is committed before the step's effect.
@@ -36,6 +36,28 @@ export interface Workflow {
   readonly failedStep: RotationState | null;
   /** Why the rollback could not be completed, if so. */
   readonly rollbackReason: string | null;
+}
+
+/**
+ * A rotation of a credential at its beginning.
+ * @throws Error when the credential has no rotation settings; the caller has checked that.
+ */
+export function newWorkflow(rotationId: string, credential: CredentialMetadata): Workflow {
+  if (credential.rotation === null) throw new Error('a credential without an adapter is not rotated');
+  return {
+    rotationId,
+    credentialId: credential.credentialId,
+    adapter: credential.rotation.adapter,
+    settings: credential.rotation.settings ?? {},
+    fromVersion: credential.version,
+    version: null,
+    state: 'create',
+    providerTouched: false,
+    attempts: 0,
+    reason: null,
+    failedStep: null,
+    rollbackReason: null,
+  };
 }
 
 /** What running one step came to. A refusal is data. */

@@ -1,0 +1,61 @@
+import { CONSUMERS, EVENTS, failure, readAuditEvent } from '@keymesh/contracts';
+import { fromUtf8 } from '@keymesh/kernel';
+import type { Delivery } from '@keymesh/mesh';
+import { Consume, KIT, type ServiceKit } from '@keymesh/service-kit';
+import { Controller, Inject } from '@nestjs/common';
+import type { OutboxRelay } from '@keymesh/postgres';
+import { forgetDeleted, pushPromotion } from '../holders/push-promotion.js';
+import { recordHolding } from '../store/holders.js';
+import { assertSignedBy } from './signed-by.js';
+import { RELAY } from './tokens.js';
+
+/** Learns from the audit feed who holds which version, and tells holders of new ones. */
+@Controller()
+export class HolderController {
+  constructor(
+    @Inject(KIT) private readonly kit: ServiceKit,
+    @Inject(RELAY) private readonly relay: OutboxRelay,
+  ) {}
+
+  @Consume(CONSUMERS.holders)
+  async onRetrieved(delivery: Delivery): Promise<void> {
+    assertSignedBy('audit', delivery, this.kit.policy);
+    const read = readAuditEvent(delivery.data);
+    if (read === undefined) throw failure('MALFORMED_MESSAGE');
+    const { type, outcome, principal, session, resource, time } = read.record;
+    if (type !== 'credential.retrieved' || outcome !== 'success' || principal === undefined) return;
+    if (resource?.id === undefined || resource.version === undefined) return;
+    await recordHolding(this.kit.dataSource, {
+      credentialId: resource.id,
+      principal,
+      session: session ?? '',
+      version: resource.version,
+      seenAt: Date.parse(time),
+    });
+  }
+
+  @Consume(CONSUMERS.rotationEvents)
+  async onVaultEvent(delivery: Delivery): Promise<void> {
+    const { policy, dataSource, logger } = this.kit;
+    assertSignedBy('vault', delivery, policy);
+    if (delivery.subject === EVENTS.versionPromoted.subject) {
+      const event = EVENTS.versionPromoted.schema.safeParse(parse(delivery));
+      if (!event.success) throw failure('MALFORMED_MESSAGE');
+      const told = await pushPromotion(dataSource, policy.currentPolicy(), event.data);
+      if (told > 0) this.relay.poke();
+      logger.debug({ credentialId: event.data.credentialId, told }, 'holders told of a new version');
+    } else if (delivery.subject === EVENTS.credentialDeleted.subject) {
+      const event = EVENTS.credentialDeleted.schema.safeParse(parse(delivery));
+      if (!event.success) throw failure('MALFORMED_MESSAGE');
+      await forgetDeleted(dataSource, event.data);
+    }
+  }
+}
+
+function parse(delivery: Delivery): unknown {
+  try {
+    return JSON.parse(fromUtf8(delivery.data));
+  } catch {
+    return undefined; // the schema then refuses it
+  }
+}
