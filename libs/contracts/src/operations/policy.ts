@@ -69,6 +69,17 @@ export const disablePrincipal = defineRpc({
   reply: z.strictObject({ principal: clientPrincipalName, bundleVersion: z.int() }),
 });
 
+/** Gives back what was disabled, by an operator's signed `principal.status-set` (active): giving needs a signature, taking does not. */
+export const enablePrincipal = defineRpc({
+  name: 'enablePrincipal',
+  service: 'policy',
+  noun: 'principal',
+  verb: 'enable',
+  mutation: true,
+  request: z.strictObject({ statement: statementText }),
+  reply: z.strictObject({ principal: clientPrincipalName, bundleVersion: z.int() }),
+});
+
 /** Takes away for a while: what the anomaly detector does on a burst of denials. Operators are never locked. */
 export const lockPrincipal = defineRpc({
   name: 'lockPrincipal',

@@ -1,0 +1,88 @@
+import {
+  ACCOUNTS,
+  clientPermissions,
+  enrolmentPermissions,
+  siemPermissions,
+  type SubjectPermissions,
+} from '@keymesh/contracts';
+import { HOUR, MINUTE, type Clock } from '@keymesh/kernel';
+import type { Directory, PrincipalStatus } from '@keymesh/policy-engine';
+
+/** Who knocks, as the NATS server says. Nothing of it is proven but that the server asks. */
+export interface ConnectionAsk {
+  readonly nkey: string | undefined;
+  /** Base64url of the client's signature over the server's nonce. */
+  readonly signature: string | undefined;
+  readonly nonce: string | undefined;
+  readonly serverId: string;
+  readonly clientId: number;
+  readonly host: string | undefined;
+}
+
+/** Why not. For our records; the client hears one neutral sentence. */
+export type RefusalReason =
+  'no-key' | 'unknown-key' | 'not-proven' | 'system' | Exclude<PrincipalStatus, 'active' | 'invited'>;
+
+/** What a connection may do, and until when. */
+export interface Admission {
+  readonly principal: string;
+  readonly purpose: 'principal' | 'enrolment';
+  readonly account: string;
+  readonly permissions: SubjectPermissions;
+  readonly expiresAtMs: number;
+}
+
+export type Verdict =
+  | { readonly admitted: true; readonly admission: Admission }
+  | { readonly admitted: false; readonly reason: RefusalReason; readonly principal?: string };
+
+// So that clients which came together do not all come back together.
+const LONGEST_MS = 24 * HOUR;
+const JITTER_MS = 4 * HOUR;
+const ENROLMENT_MS = 5 * MINUTE;
+
+/**
+ * Decides about one connection. Pure but for the clock and the jitter.
+ * @param isProven whether that nkey signed that nonce; asked only for keys that we know, because it costs.
+ */
+export function judgeConnection(
+  ask: ConnectionAsk,
+  directory: Directory,
+  {
+    clock,
+    random,
+    isProven,
+  }: { clock: Clock; random: () => number; isProven: (ask: ConnectionAsk) => boolean },
+): Verdict {
+  if (ask.nkey === undefined) return { admitted: false, reason: 'no-key' };
+  const entry = directory.findByNkey(ask.nkey);
+  const enrolment = directory.findEnrolment(ask.nkey);
+  const principal = entry?.name ?? enrolment?.principal;
+  if (principal === undefined) return { admitted: false, reason: 'unknown-key' };
+  if (!isProven(ask)) return { admitted: false, reason: 'not-proven', principal };
+  if (entry === undefined) {
+    const tokenEndsMs = enrolment === undefined ? 0 : Date.parse(enrolment.expiresAt);
+    const expiresAtMs = Math.min(clock.now() + ENROLMENT_MS, tokenEndsMs);
+    const permissions = enrolmentPermissions(principal);
+    return {
+      admitted: true,
+      admission: { principal, purpose: 'enrolment', account: ACCOUNTS.clients, permissions, expiresAtMs },
+    };
+  }
+  // INVARIANT: services of the mesh connect as static users of the account MESH; the callout places nobody there.
+  if (entry.kind === 'system') return { admitted: false, reason: 'system', principal };
+  if (entry.status === 'disabled' || entry.status === 'locked')
+    return { admitted: false, reason: entry.status, principal };
+  const reads = entry.roles.includes('siem');
+  const expiresAtMs = clock.now() + LONGEST_MS - Math.floor(random() * JITTER_MS);
+  return {
+    admitted: true,
+    admission: {
+      principal,
+      purpose: 'principal',
+      account: reads ? ACCOUNTS.siem : ACCOUNTS.clients,
+      permissions: reads ? siemPermissions(principal) : clientPermissions(principal),
+      expiresAtMs,
+    },
+  };
+}

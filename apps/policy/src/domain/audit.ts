@@ -1,0 +1,67 @@
+import type { AuditRecord, PolicyRequest } from '@keymesh/contracts';
+import type { Call } from '@keymesh/mesh';
+import type { Clock } from '@keymesh/kernel';
+import type { Decision } from '@keymesh/policy-engine';
+import { v7 as uuidv7 } from 'uuid';
+
+/** What the policy service records. */
+export type RecordType =
+  | 'principal.created'
+  | 'principal.enrolled'
+  | 'principal.listed'
+  | 'principal.disabled'
+  | 'principal.enabled'
+  | 'principal.locked'
+  | 'principal.unlocked'
+  | 'connection.opened'
+  | 'connection.refused';
+
+export type DecisionRecord = NonNullable<AuditRecord['decision']>;
+
+/** What is known of an event; the rest is filled in. */
+export interface RecordFacts {
+  readonly call?: Call;
+  /** Who did it; default: who called. */
+  readonly principal?: string;
+  /** The principal it was done to. */
+  readonly subject?: string;
+  readonly code?: string;
+  readonly decision?: DecisionRecord;
+  readonly facts?: NonNullable<AuditRecord['facts']>;
+}
+
+export type MakeRecord = (
+  type: RecordType,
+  outcome: AuditRecord['outcome'],
+  facts: RecordFacts,
+) => AuditRecord;
+
+/** Makes audit records of this instance. Random ids. */
+export const makeRecordMaker =
+  ({ instance, clock }: { readonly instance: string; readonly clock: Clock }): MakeRecord =>
+  (type, outcome, { call, principal = call?.principal, subject, code, decision, facts }) => ({
+    v: 1,
+    id: uuidv7(),
+    time: new Date(clock.now()).toISOString(),
+    type,
+    service: 'policy',
+    instance,
+    outcome,
+    ...(code === undefined ? {} : { code }),
+    ...(principal === undefined ? {} : { principal }),
+    ...(call?.sessionId === undefined ? {} : { session: call.sessionId }),
+    ...(call === undefined ? {} : { requestId: call.requestId }),
+    ...(call?.traceparent === undefined ? {} : { traceparent: call.traceparent }),
+    ...(subject === undefined ? {} : { resource: { kind: 'principal', id: subject } }),
+    ...(decision === undefined ? {} : { decision }),
+    ...(facts === undefined ? {} : { facts }),
+  });
+
+/** The decision as it goes into a record: with the whole request, so that it can be replayed. */
+export const decisionRecord = (decision: Decision, request: PolicyRequest): DecisionRecord => ({
+  effect: decision.effect,
+  bundleVersion: decision.bundleVersion,
+  determiningPolicies: decision.determiningPolicies,
+  errors: decision.errors,
+  request,
+});

@@ -1,0 +1,55 @@
+import type { AuditRecord, Beside } from '@keymesh/contracts';
+import type { Directory, PolicyEngine, Taken } from '@keymesh/policy-engine';
+
+/** An audit record and the readable values that stand beside it. */
+export interface AuditEntry {
+  readonly record: AuditRecord;
+  readonly beside?: Beside;
+}
+
+/** The bundle that is in force. */
+export interface PolicyState {
+  readonly version: number;
+  readonly directory: Directory;
+}
+
+/** One change of who may what. All of it is committed with its records and the next bundle version, or nothing. */
+export interface Change {
+  /** Appended in this order. */
+  readonly statements?: readonly string[];
+  /** For each principal named here, the whole list of what is taken from it from now on. */
+  readonly taken?: readonly { readonly principal: string; readonly takings: readonly Taken[] }[];
+}
+
+/** What an operation wants to happen. Without a change there is no new bundle version. */
+export interface Plan<Reply> {
+  readonly change?: Change;
+  readonly records: readonly AuditEntry[];
+  /** Holds no secret: it is kept for repeats of the request. */
+  readonly reply: (bundleVersion: number) => Reply;
+}
+
+/** Which request asks, so that a repeat gets the first one's answer. */
+export interface RequestKey {
+  readonly session: string;
+  readonly requestId: string;
+}
+
+/** The one way to change who may what. */
+export interface PolicyBook {
+  /** What decides now, in this instance. @throws POLICY_UNAVAILABLE before the first bundle. */
+  current(): PolicyState & { readonly engine: PolicyEngine };
+  /**
+   * Plans against the newest committed state (changes wait for each other, over all instances), commits, publishes the bundle, and
+   * resolves when it is durable in the bucket POLICY.
+   * @param plan pure: it may run more than once. What it throws changes nothing.
+   * @throws STORE_UNAVAILABLE: not changed, or not known to be. UNAVAILABLE: changed, but not yet published; it will be.
+   */
+  change<Reply>(key: RequestKey, plan: (state: PolicyState) => Plan<Reply>): Promise<Reply>;
+}
+
+/** Writes an audit record and waits until it is durable. @throws AUDIT_UNAVAILABLE */
+export type Record = (entry: AuditEntry) => Promise<void>;
+
+/** Closes every connection of these principals. Never throws; what cannot be closed now is tried again. */
+export type CutConnections = (principals: readonly string[]) => Promise<void>;

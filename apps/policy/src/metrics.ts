@@ -1,0 +1,47 @@
+import type { Directory } from '@keymesh/policy-engine';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** What the policy service measures besides what every service does. */
+export interface PolicyMetrics {
+  readonly callouts: Counter<'outcome'>;
+  readonly calloutDuration: Histogram<'outcome'>;
+  readonly cutConnections: Counter;
+  countPrincipals(directory: Directory): void;
+}
+
+const STATUSES = ['invited', 'active', 'disabled', 'locked'] as const;
+
+export function makePolicyMetrics(registry: Registry): PolicyMetrics {
+  const registers = [registry];
+  const principals = new Gauge({
+    name: 'keymesh_policy_principals',
+    help: 'Principals by status, as of the newest bundle.',
+    labelNames: ['status'],
+    registers,
+  });
+  return {
+    callouts: new Counter({
+      name: 'keymesh_policy_callouts_total',
+      help: 'Connections asked for at the auth callout.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    calloutDuration: new Histogram({
+      name: 'keymesh_policy_callout_duration_seconds',
+      help: 'Answering an auth callout.',
+      labelNames: ['outcome'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+      registers,
+    }),
+    cutConnections: new Counter({
+      name: 'keymesh_policy_cut_connections_total',
+      help: 'Connections closed because their principal was disabled or locked.',
+      registers,
+    }),
+    countPrincipals(directory) {
+      const all = directory.list();
+      for (const status of STATUSES)
+        principals.set({ status }, all.filter((entry) => entry.status === status).length);
+    },
+  };
+}

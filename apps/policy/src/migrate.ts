@@ -1,0 +1,16 @@
+import { migrateSchema } from '@keymesh/postgres';
+import { runTask } from '@keymesh/service-kit';
+import { readDatabaseConfig } from './config.js';
+import { MIGRATIONS } from './migrations/index.js';
+
+await runTask('policy-migrate', async (logger) => {
+  const { database } = readDatabaseConfig();
+  await migrateSchema({
+    ...database,
+    schema: 'policy',
+    role: 'keymesh_policy',
+    migrations: MIGRATIONS,
+    appendOnlyTables: ['statement'],
+  });
+  logger.info({ schema: 'policy' }, 'migrated');
+});

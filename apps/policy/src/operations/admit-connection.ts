@@ -1,0 +1,73 @@
+import type { Clock } from '@keymesh/kernel';
+import type { MakeRecord } from '../domain/audit.js';
+import { judgeConnection, type Admission, type ConnectionAsk, type Verdict } from '../domain/admission.js';
+import type { AuditEntry, PolicyBook } from '../domain/ports.js';
+import type { Refusals } from '../domain/refusals.js';
+
+/** A connection as it is remembered, so that it can be cut. */
+export interface RememberedConnection {
+  readonly serverId: string;
+  readonly clientId: number;
+  readonly principal: string;
+  readonly expiresAtMs: number;
+}
+
+export interface AdmitPorts {
+  readonly book: Pick<PolicyBook, 'current'>;
+  /** Remembers a connection together with its record. Never throws: with Postgres away it remembers in memory. */
+  readonly remember: (connection: RememberedConnection, entry: AuditEntry) => Promise<void>;
+  readonly makeRecord: MakeRecord;
+  readonly refusals: Refusals;
+  readonly isProven: (ask: ConnectionAsk) => boolean;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** All strangers share one counter, so that keys made up for the purpose cannot fill the journal or our memory. */
+const STRANGERS = 'strangers';
+
+/**
+ * Answers the server's question whether a connection may be. What is let in is remembered before it is let in.
+ * @returns undefined for a refusal. @throws POLICY_UNAVAILABLE before the first bundle.
+ */
+export const makeAdmitConnection =
+  (ports: AdmitPorts) =>
+  async (ask: ConnectionAsk): Promise<Admission | undefined> => {
+    const verdict = judge(ports, ask);
+    if (!verdict.admitted) {
+      await refuse(ports, ask, verdict);
+      return undefined;
+    }
+    const { admission } = verdict;
+    const { serverId, clientId, host } = ask;
+    const { principal, account, purpose, expiresAtMs } = admission;
+    const facts = { account, purpose, serverId, clientId };
+    const record = ports.makeRecord('connection.opened', 'success', { principal, facts });
+    await ports.remember({ serverId, clientId, principal, expiresAtMs }, { record, ...besideOf(host) });
+    // INVARIANT: remembered first, then asked again. Whoever is disabled in between is either seen here, or cut by the one who
+    // disables, who looks at what is remembered after the bundle is in force.
+    const again = judge(ports, ask);
+    if (again.admitted) return admission;
+    await refuse(ports, ask, again);
+    return undefined;
+  };
+
+const judge = ({ book, clock, random, isProven }: AdmitPorts, ask: ConnectionAsk): Verdict =>
+  judgeConnection(ask, book.current().directory, { clock, random, isProven });
+
+async function refuse(
+  { refusals, makeRecord }: AdmitPorts,
+  { serverId, clientId, host }: ConnectionAsk,
+  { reason, principal }: Extract<Verdict, { admitted: false }>,
+): Promise<void> {
+  await refusals.note(principal === undefined ? STRANGERS : `${principal} connection.refused`, (summed) => ({
+    record: makeRecord('connection.refused', 'denied', {
+      ...(principal === undefined ? {} : { principal }),
+      facts: summed === 0 ? { reason, serverId, clientId } : { reason, summed },
+    }),
+    ...(summed === 0 ? besideOf(host) : {}),
+  }));
+}
+
+/** An address may be personal: it stands beside the record, where it can be erased. */
+const besideOf = (host: string | undefined) => (host === undefined ? {} : { beside: { host } });

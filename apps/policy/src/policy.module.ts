@@ -1,0 +1,55 @@
+import { servicePrincipal } from '@keymesh/contracts';
+import { signingKeyOf } from '@keymesh/kernel';
+import { KIT, type ServiceDefinition, type ServiceKit } from '@keymesh/service-kit';
+import type { PolicyConfig } from './config.js';
+import { makeRecordMaker } from './domain/audit.js';
+import { openAuthority, type Authority } from './store/authority.js';
+import { makePolicyStore } from './store/book.js';
+import { PrincipalController } from './transport/principal.controller.js';
+import { OPERATIONS } from './transport/operations.js';
+import { makePolicyBucket } from './transport/policy-bucket.js';
+import { startWork } from './start-work.js';
+
+/** The policy service: it makes the bundles, so it is its own policy holder. */
+export function policyService(readConfig: () => PolicyConfig): ServiceDefinition<PolicyConfig> {
+  let authority: Authority | undefined;
+  let poke = (): void => undefined;
+  return {
+    name: 'policy',
+    config: readConfig,
+    database: { schema: 'policy', entities: [] },
+    async policy(kit) {
+      const { config, dataSource, connection, clock, logger, instance, health, metrics } = kit;
+      const { trustRoot } = config;
+      authority = await openAuthority({
+        store: makePolicyStore({ dataSource, trustRoot, bundleKey: signingKeyOf(config.bundleSeed), clock }),
+        bucket: makePolicyBucket(connection, trustRoot),
+        trustRoot,
+        genesis: config.genesis,
+        makeRecord: makeRecordMaker({ instance, clock }),
+        clock,
+        logger,
+        onCommitted: () => poke(),
+      });
+      const opened = authority;
+      opened.holder.onChange(({ version }) => metrics.policyBundleVersion.set(version));
+      kit.onShutdown('policy book', () => opened.stop());
+      health.register('bundle', () => ({ status: opened.isPublished() ? 'ok' : 'degraded' }));
+      return opened.holder;
+    },
+    controllers: [PrincipalController],
+    providers: [
+      {
+        provide: OPERATIONS,
+        inject: [KIT],
+        useFactory: async (kit: ServiceKit<PolicyConfig>) => {
+          if (authority === undefined)
+            throw new Error(`${servicePrincipal('policy')} opens its book before it serves`);
+          const work = await startWork(kit, authority);
+          poke = () => work.relay.poke();
+          return work.operations;
+        },
+      },
+    ],
+  };
+}

@@ -1,0 +1,185 @@
+import { identityPrincipal } from '@keymesh/contracts';
+import { SECOND } from '@keymesh/kernel';
+import { connectMesh, encodeBeside, type MeshConnection } from '@keymesh/mesh';
+import type { Directory } from '@keymesh/policy-engine';
+import { makeOutboxRelay, pruneIdempotency, transact, type OutboxRelay } from '@keymesh/postgres';
+import type { ServiceKit } from '@keymesh/service-kit';
+import { fromCurveSeed, fromSeed } from '@nats-io/nkeys';
+import type { PolicyConfig } from './config.js';
+import { makeRecordMaker, type MakeRecord } from './domain/audit.js';
+import type { OperationPorts } from './domain/authorize.js';
+import type { CutConnections, Record } from './domain/ports.js';
+import { makeRefusals, type Refusals } from './domain/refusals.js';
+import { makePolicyMetrics, type PolicyMetrics } from './metrics.js';
+import { makeAdmitConnection } from './operations/admit-connection.js';
+import { makeCreatePrincipal } from './operations/create-principal.js';
+import { makeDisablePrincipal } from './operations/disable-principal.js';
+import { makeEnablePrincipal } from './operations/enable-principal.js';
+import { makeEnrolPrincipal } from './operations/enrol-principal.js';
+import { makeListPrincipals } from './operations/list-principals.js';
+import { makeLockPrincipal } from './operations/lock-principal.js';
+import { makeUnlockPrincipal } from './operations/unlock-principal.js';
+import type { Authority } from './store/authority.js';
+import { makeConnectionStore, type ConnectionStore } from './store/connections.js';
+import { serveAuthCallout } from './transport/auth-callout.js';
+import { makeCutConnections } from './transport/cut-connections.js';
+import { isNonceSigned } from './transport/nkey-proof.js';
+import type { PolicyOperations } from './transport/operations.js';
+
+type Kit = ServiceKit<PolicyConfig>;
+const FLUSH_MS = 5 * SECOND;
+const PRUNE_MS = 60 * SECOND;
+
+/** Composition: which adapter fills which port. Starts the callout, the relay and the housekeeping; all stop with the service. */
+export async function startWork(
+  kit: Kit,
+  authority: Authority,
+): Promise<{ readonly operations: PolicyOperations; readonly relay: OutboxRelay }> {
+  const { journal, clock, logger, instance, config, metrics: kitMetrics } = kit;
+  const metrics = makePolicyMetrics(kitMetrics.registry);
+  const record: Record = ({ record: entry, beside }) => journal.record(entry, beside);
+  const makeRecord = makeRecordMaker({ instance, clock });
+  const onLost = (error: unknown): void => logger.warn({ err: error }, 'an audit record could not be kept');
+  const refusals = makeRefusals({ record, clock, onLost });
+  kit.onShutdown('refusals', () => refusals.flush('now'));
+  const relay = startRelay(kit);
+  const connections = makeConnectionStore({
+    dataSource: kit.dataSource,
+    record,
+    clock,
+    onCommitted: () => relay.poke(),
+    onLost,
+  });
+  const cutConnections = await openCutting(kit, authority, connections, metrics);
+  serveConnections(kit, authority, { connections, makeRecord, refusals, metrics });
+  keepHouse(kit, refusals, connections);
+
+  const ports: OperationPorts = {
+    book: authority,
+    makeRecord,
+    refusals,
+    onDecision: (effect) => kitMetrics.policyDecisions.inc({ effect, cached: 'unknown' }),
+  };
+  const { meshId, meshPublicKey } = config.trustRoot;
+  const operations: PolicyOperations = {
+    createPrincipal: makeCreatePrincipal({ ...ports, clock }),
+    enrolPrincipal: makeEnrolPrincipal({ ...ports, mesh: { meshId, meshPublicKey } }),
+    listPrincipals: makeListPrincipals({ ...ports, record }),
+    disablePrincipal: makeDisablePrincipal({ ...ports, cutConnections }),
+    enablePrincipal: makeEnablePrincipal({ ...ports, clock }),
+    lockPrincipal: makeLockPrincipal({ ...ports, clock, cutConnections }),
+    unlockPrincipal: makeUnlockPrincipal({ ...ports, clock }),
+  };
+  return { operations, relay };
+}
+
+function startRelay(kit: Kit): OutboxRelay {
+  const { dataSource, journal, clock, logger } = kit;
+  const relay = makeOutboxRelay({
+    dataSource,
+    clock,
+    publish: ({ payload, beside }) =>
+      journal.publishRaw(payload, beside === undefined ? undefined : encodeBeside(beside)),
+    onRetry: (code, retryInMs) => logger.warn({ code, retryInMs }, 'outbox waits'),
+  });
+  relay.start();
+  kit.onShutdown('outbox relay', () => relay.stop());
+  return relay;
+}
+
+/** Connects to the system account, and cuts whoever is disabled, whichever instance did it, also while we were not there. */
+async function openCutting(
+  kit: Kit,
+  authority: Authority,
+  connections: ConnectionStore,
+  metrics: PolicyMetrics,
+): Promise<CutConnections> {
+  const { config, logger, health } = kit;
+  const sys: MeshConnection = await connectMesh({
+    servers: config.natsUrl,
+    nkeySeed: config.sysSeed,
+    principal: identityPrincipal('sys'),
+    logger,
+  });
+  kit.onShutdown('system account', () => sys.close());
+  health.register('system-account', () => ({ status: sys.isConnected() ? 'ok' : 'degraded' }));
+  const cutConnections = makeCutConnections({
+    sys: sys.nats,
+    connections,
+    nkeysOf: (principal) => nkeysOf(authority.current().directory, principal),
+    onCut: (count) => metrics.cutConnections.inc(count),
+    onFailure: (error) => logger.warn({ err: error }, 'connections could not be cut'),
+  });
+  let disabled: ReadonlySet<string> = new Set();
+  const stop = authority.holder.onChange(({ directory }) => {
+    metrics.countPrincipals(directory);
+    const now = new Set(
+      directory.list().flatMap(({ name, status }) => (status === 'disabled' ? [name] : [])),
+    );
+    const newly = [...now].filter((name) => !disabled.has(name));
+    disabled = now;
+    if (newly.length > 0) void cutConnections(newly);
+  });
+  kit.onShutdown('cutting', stop);
+  return cutConnections;
+}
+
+const nkeysOf = (directory: Directory, principal: string): readonly string[] => {
+  const token = directory.enrolmentOf(principal)?.tokenNkey;
+  return [...(directory.find(principal)?.nkeys ?? []), ...(token === undefined ? [] : [token])];
+};
+
+function serveConnections(
+  kit: Kit,
+  authority: Authority,
+  ports: {
+    readonly connections: ConnectionStore;
+    readonly makeRecord: MakeRecord;
+    readonly refusals: Refusals;
+    readonly metrics: PolicyMetrics;
+  },
+): void {
+  const { config, connection, clock, logger, health } = kit;
+  const { connections, makeRecord, refusals, metrics } = ports;
+  const admit = makeAdmitConnection({
+    book: authority,
+    remember: (place, entry) => connections.remember(place, entry),
+    makeRecord,
+    refusals,
+    isProven: isNonceSigned,
+    clock,
+    random: Math.random,
+  });
+  // EXPOSE: the nkey library keeps the seeds in its own key pairs, for as long as the service runs.
+  const issuer = fromSeed(config.calloutIssuerSeed.expose());
+  // EXPOSE: as above.
+  const xkey = fromCurveSeed(config.calloutXkeySeed.expose());
+  const callout = serveAuthCallout({
+    nats: connection.nats,
+    issuer,
+    xkey,
+    admit,
+    clock,
+    onAnswered(outcome, durationMs, error) {
+      metrics.callouts.inc({ outcome });
+      metrics.calloutDuration.observe({ outcome }, durationMs / SECOND);
+      if (error !== undefined) logger.error({ err: error }, 'auth callout failed');
+    },
+  });
+  health.register('auth-callout', () => ({ status: connection.isConnected() ? 'ok' : 'down' }));
+  kit.onShutdown('auth callout', () => callout.stop());
+}
+
+function keepHouse(kit: Kit, refusals: Refusals, connections: ConnectionStore): void {
+  const { dataSource, logger } = kit;
+  const failed = (error: unknown): void => logger.warn({ err: error }, 'housekeeping failed');
+  const flushing = setInterval(() => void refusals.flush(), FLUSH_MS);
+  const pruning = setInterval(() => {
+    void connections.prune().catch(failed);
+    void transact(dataSource, (manager) => pruneIdempotency(manager)).catch(failed);
+  }, PRUNE_MS);
+  kit.onShutdown('housekeeping', () => {
+    clearInterval(flushing);
+    clearInterval(pruning);
+  });
+}

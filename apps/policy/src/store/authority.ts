@@ -1,0 +1,139 @@
+import type { PolicyBundle, TrustRoot } from '@keymesh/contracts';
+import { KeymeshError, SECOND, type Clock } from '@keymesh/kernel';
+import { BUILT_IN_POLICIES, makePolicyEngine } from '@keymesh/policy-engine';
+import {
+  makePolicyHolder,
+  openPolicy,
+  type CurrentPolicy,
+  type Logger,
+  type PolicyHolder,
+} from '@keymesh/service-kit';
+import type { MakeRecord } from '../domain/audit.js';
+import type { PolicyBook } from '../domain/ports.js';
+import type { PolicyStore, StoredBundle } from './book.js';
+import { makeBundlePublisher } from './bundle-publisher.js';
+import { catchUp, importGenesis } from './open-book.js';
+
+/** The bucket POLICY. */
+export interface PolicyBucket {
+  /** The bundle there, checked against our bundle key; undefined for none, or one that is not ours. @throws UNAVAILABLE */
+  get(): Promise<{ readonly bundle: PolicyBundle | undefined; readonly revision: number }>;
+  put(bytes: Uint8Array, expectedRevision: number): Promise<number>;
+  watch(onBundle: (bytes: Uint8Array) => void): { stop(): void };
+}
+
+export interface AuthorityOptions {
+  readonly store: PolicyStore;
+  readonly bucket: PolicyBucket;
+  readonly trustRoot: TrustRoot;
+  readonly genesis: readonly string[];
+  readonly makeRecord: MakeRecord;
+  readonly clock: Clock;
+  readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+  /** After each commit: the outbox has something. */
+  readonly onCommitted: () => void;
+}
+
+/** The book with its bundles carried to the bucket: the policy service's own policy holder. */
+export interface Authority extends PolicyBook {
+  readonly holder: PolicyHolder;
+  /** Whether the services can see the newest bundle. */
+  isPublished(): boolean;
+  stop(): void;
+}
+
+const TEND_MS = 15 * SECOND;
+
+/**
+ * Opens the book: statements of initialisation, the newest bundle, the bucket. Resolves when decisions can be made; publishing goes on
+ * in the background where the bucket is not there yet.
+ * @throws STATEMENT_REJECTED when genesis and store are of different meshes; STORE_UNAVAILABLE.
+ */
+export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
+  const { store, bucket, trustRoot, genesis, makeRecord, clock, logger, onCommitted } = options;
+  const holder = makePolicyHolder();
+  const publisher = makeBundlePublisher({
+    look: async () => {
+      const { bundle, revision } = await bucket.get();
+      return { version: bundle?.version ?? 0, revision };
+    },
+    put: (bytes, expectedRevision) => bucket.put(bytes, expectedRevision),
+  });
+  const accept = (stored: StoredBundle): void => void holder.accept(policyOf(stored));
+  const tend = makeTending(options, (bundle) => {
+    accept(bundle);
+    onCommitted();
+    return publisher.publish(bundle);
+  });
+
+  const first = await importGenesis(store, genesis, makeRecord);
+  accept(first);
+  onCommitted();
+  void publisher
+    .publish(first)
+    .catch((error: unknown) => logger.warn({ err: error }, 'bundle not published yet'));
+  await tend();
+  // Another instance may have changed something.
+  const watch = bucket.watch((bytes) => {
+    try {
+      holder.accept(openPolicy(bytes, trustRoot, { previous: holder.findPolicy(), clock }));
+    } catch (error) {
+      logger.error({ err: error }, 'a bundle in the bucket does not open');
+    }
+  });
+  const timer = setInterval(() => {
+    void tend()
+      .then(() => publisher.ensure())
+      .catch((error: unknown) => logger.warn({ err: error }, 'bundle not published yet'));
+  }, TEND_MS);
+  return {
+    holder,
+    current: () => holder.currentPolicy(),
+    async change(key, plan) {
+      const { reply, bundle } = await store.change(key, plan);
+      accept(bundle);
+      onCommitted();
+      await publisher.publish(bundle);
+      return reply;
+    },
+    isPublished: () => publisher.isUpToDate(),
+    stop() {
+      clearInterval(timer);
+      watch.stop();
+    },
+  };
+}
+
+const policyOf = ({ version, directory }: StoredBundle): CurrentPolicy => ({
+  version,
+  directory,
+  engine: makePolicyEngine(
+    { version, policies: BUILT_IN_POLICIES.map((policy) => ({ ...policy })) },
+    directory,
+  ),
+});
+
+/** What has to be looked at now and then, and at the start. Never throws. */
+function makeTending(
+  { store, bucket, logger }: AuthorityOptions,
+  onCaughtUp: (bundle: StoredBundle) => Promise<void>,
+): () => Promise<void> {
+  return async () => {
+    try {
+      await store.prune();
+      const { bundle: ahead } = await bucket.get();
+      const caughtUp = ahead === undefined ? undefined : await catchUp(store, ahead);
+      if (caughtUp === undefined) return;
+      logger.error(
+        { bundleVersion: caughtUp.version },
+        'the database was behind the published bundle; it has caught up',
+      );
+      await onCaughtUp(caughtUp);
+    } catch (error) {
+      logger.warn(
+        { err: error, code: KeymeshError.is(error) ? error.code : 'INTERNAL' },
+        'tending the book failed',
+      );
+    }
+  };
+}

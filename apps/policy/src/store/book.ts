@@ -1,0 +1,99 @@
+import type { PolicyBundle, TrustRoot } from '@keymesh/contracts';
+import type { Clock, SigningKey } from '@keymesh/kernel';
+import { BUILT_IN_POLICIES, foldStatements, signBundle, type Directory } from '@keymesh/policy-engine';
+import { once, transact } from '@keymesh/postgres';
+import type { DataSource, EntityManager } from 'typeorm';
+import type { Change, Plan, PolicyState, RequestKey } from '../domain/ports.js';
+import { insertRecords } from './audit-outbox.js';
+import * as rows from './policy-rows.js';
+
+export interface StoreOptions {
+  readonly dataSource: DataSource;
+  readonly trustRoot: TrustRoot;
+  readonly bundleKey: SigningKey;
+  readonly clock: Clock;
+}
+
+/** A bundle as it is in the store. */
+export interface StoredBundle extends PolicyState {
+  readonly bytes: Uint8Array;
+}
+
+export interface PolicyStore {
+  /** The newest committed state; folds only what is new since the last look. `version` 0: there is nothing yet. */
+  load(): Promise<StoredBundle>;
+  /** See {@link PolicyBook.change}, without publishing. @returns the newest bundle as of the commit. */
+  change<Reply>(
+    key: RequestKey | undefined,
+    plan: (state: PolicyState) => Plan<Reply>,
+    atLeastVersion?: number,
+  ): Promise<{ readonly reply: Reply; readonly bundle: StoredBundle }>;
+  prune(): Promise<void>;
+}
+
+/** Who may what, in Postgres: statements and takings are the truth, bundles are made of them. */
+export function makePolicyStore(options: StoreOptions): PolicyStore {
+  const { dataSource, trustRoot, clock } = options;
+  // Verified statements are folded on; INVARIANT: only ever a prefix of what is committed.
+  let folded: Directory = foldStatements(trustRoot, [], { clock });
+  const load = async (manager: EntityManager): Promise<StoredBundle> => {
+    const fresh = await rows.statementsAfter(manager, folded.statements.length);
+    const directory = fresh.length === 0 ? folded : folded.extend(fresh);
+    const taken = await rows.listTaken(manager, clock.now());
+    const bytes = (await rows.newestBundle(manager)) ?? new Uint8Array();
+    return { version: await rows.newestVersion(manager), directory: directory.withTaken(taken), bytes };
+  };
+  const keep = (bundle: StoredBundle): StoredBundle => {
+    if (bundle.directory.statements.length > folded.statements.length)
+      folded = bundle.directory.withTaken([]);
+    return bundle;
+  };
+  return {
+    load: async () => keep(await transact(dataSource, load)),
+    async change(key, plan, atLeastVersion = 0) {
+      const { reply, bundle } = await transact(dataSource, async (manager) => {
+        await rows.lockBook(manager);
+        const before = await load(manager);
+        let bundle = before;
+        const work = async () => {
+          const { change, records, reply } = plan(before);
+          if (change !== undefined)
+            bundle = await applyChange(options, manager, before, change, atLeastVersion);
+          await insertRecords(manager, records);
+          return reply(bundle.version);
+        };
+        const reply =
+          key === undefined ? await work() : (await once(manager, key.session, key.requestId, work)).reply;
+        return { reply, bundle };
+      });
+      return { reply, bundle: keep(bundle) };
+    },
+    prune: () => transact(dataSource, (manager) => rows.pruneTaken(manager, clock.now())),
+  };
+}
+
+async function applyChange(
+  { clock, bundleKey, trustRoot }: StoreOptions,
+  manager: EntityManager,
+  before: StoredBundle,
+  { statements = [], taken = [] }: Change,
+  atLeastVersion: number,
+): Promise<StoredBundle> {
+  await rows.appendStatements(manager, before.directory.statements.length, statements);
+  for (const { principal, takings } of taken) await rows.replaceTaken(manager, principal, takings);
+  const grown = statements.length === 0 ? before.directory : before.directory.extend(statements);
+  const directory = grown.withTaken(await rows.listTaken(manager, clock.now()));
+  const version = Math.max(before.version + 1, atLeastVersion);
+  const payload: PolicyBundle = {
+    v: 1,
+    meshId: trustRoot.meshId,
+    version,
+    issuedAt: new Date(clock.now()).toISOString(),
+    statements: [...directory.statements],
+    policies: BUILT_IN_POLICIES.map((policy) => ({ ...policy })),
+    taken: [...directory.taken],
+  };
+  const bytes = signBundle(payload, bundleKey);
+  await rows.insertBundle(manager, version, bytes);
+  return { version, directory, bytes };
+}

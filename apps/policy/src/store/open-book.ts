@@ -1,0 +1,83 @@
+import type { AuditRecord, PolicyBundle } from '@keymesh/contracts';
+import { readStatement } from '@keymesh/policy-engine';
+import type { MakeRecord } from '../domain/audit.js';
+import type { AuditEntry, Change, PolicyState } from '../domain/ports.js';
+import type { PolicyStore, StoredBundle } from './book.js';
+
+/**
+ * Brings in the statements of initialisation that are not there yet: all at the first start, later those that a new release added.
+ * @returns the newest bundle. @throws STATEMENT_REJECTED when they are not of the mesh that the store is of.
+ */
+export async function importGenesis(
+  store: PolicyStore,
+  genesis: readonly string[],
+  makeRecord: MakeRecord,
+): Promise<StoredBundle> {
+  const missing = ({ directory }: PolicyState) =>
+    genesis.filter((text) => !directory.statements.includes(text));
+  const before = await store.load();
+  if (before.version > 0 && missing(before).length === 0) return before;
+  const { bundle } = await store.change(undefined, (state) => {
+    const statements = missing(state);
+    state.directory.extend(statements);
+    return {
+      change: { statements },
+      records: statements.map((text) => genesisRecord(text, makeRecord)),
+      reply: () => null,
+    };
+  });
+  return bundle;
+}
+
+function genesisRecord(text: string, makeRecord: MakeRecord): AuditEntry {
+  const { statement } = readStatement(text);
+  const facts: AuditRecord['facts'] = { genesis: true, statement: statement.type };
+  return {
+    record: makeRecord('principal.created', 'success', {
+      principal: statement.issuer,
+      subject: statement.principal,
+      facts,
+    }),
+  };
+}
+
+/**
+ * The bucket is ahead of the store: somebody put the database back to an older backup. The services refuse lower versions, and rightly so;
+ * we take from the bucket what operators signed and what was taken away, and go on above its version.
+ * @returns the newest bundle, or undefined when the store is not behind.
+ */
+export async function catchUp(store: PolicyStore, ahead: PolicyBundle): Promise<StoredBundle | undefined> {
+  const stored = await store.load();
+  if (stored.version >= ahead.version) return undefined;
+  const { bundle } = await store.change(
+    undefined,
+    (state) => ({ change: differenceTo(ahead, state), records: [], reply: () => null }),
+    ahead.version + 1,
+  );
+  return bundle;
+}
+
+function differenceTo(ahead: PolicyBundle, { directory }: PolicyState): Change {
+  const known = directory.statements;
+  const grew = known.every((text, index) => ahead.statements[index] === text);
+  const statements = grew ? ahead.statements.slice(known.length) : [];
+  const principals = new Set([...ahead.taken, ...directory.taken].map(({ principal }) => principal));
+  return {
+    statements,
+    // Both lists: in doubt more is taken away; an operator gives it back.
+    taken: [...principals].map((principal) => ({
+      principal,
+      takings: strictest(principal, [...directory.taken, ...ahead.taken]),
+    })),
+  };
+}
+
+function strictest(principal: string, taken: PolicyBundle['taken']): PolicyBundle['taken'] {
+  const own = taken.filter((taking) => taking.principal === principal);
+  const disabled = own.find(({ status }) => status === 'disabled');
+  const endOf = (until: string | null): number => (until === null ? Infinity : Date.parse(until));
+  const locks = own
+    .filter(({ status }) => status === 'locked')
+    .sort((a, b) => endOf(b.until) - endOf(a.until));
+  return [disabled, locks[0]].filter((taking) => taking !== undefined);
+}

@@ -1,0 +1,75 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { CutConnections } from '../domain/ports.js';
+import type { ConnectionPlace, ConnectionStore } from '../store/connections.js';
+
+export interface CutOptions {
+  /** Connected as a user of the system account. */
+  readonly sys: Pick<NatsConnection, 'request' | 'requestMany'>;
+  readonly connections: Pick<ConnectionStore, 'find' | 'forget'>;
+  /** Every nkey that a principal may be connected with. */
+  readonly nkeysOf: (principal: string) => readonly string[];
+  readonly onCut: (connections: number) => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+const KICK_TIMEOUT_MS = 800;
+/** How long servers have to tell of connections; the last one to answer ends the wait. */
+const FIND_MS = 400;
+
+/**
+ * Cuts every connection of a principal: first those that are remembered, then those that the servers themselves know by its nkeys
+ * (remembered or not, on whatever server). A connection that is gone already is no failure.
+ */
+export const makeCutConnections =
+  ({ sys, connections, nkeysOf, onCut, onFailure }: CutOptions): CutConnections =>
+  async (principals) => {
+    await Promise.all(
+      principals.map(async (principal) => {
+        try {
+          const remembered = await connections.find(principal);
+          const live = Promise.all(nkeysOf(principal).map((nkey) => findLive(sys, nkey)));
+          const kicked = await Promise.all(remembered.map((place) => kick(sys, place)));
+          const left = (await live).flat();
+          const alsoKicked = await Promise.all(left.map((place) => kick(sys, place)));
+          onCut([...kicked, ...alsoKicked].filter(Boolean).length);
+          await connections.forget(remembered);
+        } catch (error) {
+          onFailure(error);
+        }
+      }),
+    );
+  };
+
+/** @returns whether there was such a connection. */
+async function kick(sys: CutOptions['sys'], { serverId, clientId }: ConnectionPlace): Promise<boolean> {
+  try {
+    const reply = await sys.request(`$SYS.REQ.SERVER.${serverId}.KICK`, JSON.stringify({ cid: clientId }), {
+      timeout: KICK_TIMEOUT_MS,
+    });
+    return !('error' in reply.json<object>());
+  } catch {
+    return false; // the server is gone, and its connections with it
+  }
+}
+
+interface Connz {
+  readonly server?: { readonly id?: string };
+  readonly data?: { readonly connections?: readonly { readonly cid: number }[] };
+}
+
+async function findLive(sys: CutOptions['sys'], nkey: string): Promise<ConnectionPlace[]> {
+  const places: ConnectionPlace[] = [];
+  const replies = await sys.requestMany(
+    '$SYS.REQ.SERVER.PING.CONNZ',
+    JSON.stringify({ auth: true, user: nkey, limit: 1_024 }),
+    {
+      strategy: 'stall',
+      maxWait: FIND_MS,
+    },
+  );
+  for await (const reply of replies) {
+    const { server, data } = reply.json<Connz>();
+    for (const { cid } of data?.connections ?? []) places.push({ serverId: server?.id ?? '', clientId: cid });
+  }
+  return places;
+}
