@@ -65,7 +65,8 @@ export const isOwnReply = (reply: string | undefined, principal: string): reply 
 export function respondPlain(msg: Msg, frame: Frame): void {
   const head = headers();
   head.set(HEADERS.parts, partsHeader(frame));
-  msg.respond(frame.body, { headers: head });
+  // A copy: the client sends at the end of the turn, and the dispatcher zeroes the frame before that.
+  msg.respond(frame.body.slice(), { headers: head });
 }
 
 /** Answers a failure without the channel: NATS service error headers (ADR-32), and the same as a JSON body. */
