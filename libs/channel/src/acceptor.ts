@@ -48,6 +48,9 @@ export function makeAcceptorWith(options: AcceptorOptions, makeSalt: () => Uint8
 
   const start = async (header: string, setup: Setup, key: ChannelPrivateKey, info: Uint8Array) => {
     const keys = await decapsulate(key, setup.encapsulated, info);
+    // INVARIANT: one session, one window. Another header with the same keys (whoever signs can make more) is the same session.
+    const known = book.findById(keys.sessionId);
+    if (known !== undefined) return known;
     const { principal, expiresAt } = setup;
     const floor = book.floorOf(keys.sessionId);
     const made = makeServiceSession({ principal, expiresAt, keys, salt: makeSalt(), floor, clock });
@@ -106,18 +109,24 @@ async function decapsulate(key: ChannelPrivateKey, encapsulated: Uint8Array, inf
  */
 function makeSessionBook(maxSessions: number, clock: Clock) {
   const sessions = new Map<string, Entry>();
+  const headers = new Map<string, string>();
   const floors = new Map<string, { highest: number; expiresAt: number }>();
   let sweptAt = clock.monotonic();
 
+  const drop = (header: string, { session }: Entry): void => {
+    sessions.delete(header);
+    headers.delete(session.sessionId);
+  };
   const sweep = (): void => {
     if (clock.monotonic() - sweptAt < MINUTE) return;
     sweptAt = clock.monotonic();
     const now = clock.now();
-    for (const [header, { session }] of sessions) if (now >= session.expiresAt) sessions.delete(header);
+    for (const [header, entry] of sessions) if (now >= entry.session.expiresAt) drop(header, entry);
     for (const [id, { expiresAt }] of floors) if (now >= expiresAt) floors.delete(id);
   };
-  const evict = (header: string, { session, highest }: Entry): void => {
-    sessions.delete(header);
+  const evict = (header: string, entry: Entry): void => {
+    drop(header, entry);
+    const { session, highest } = entry;
     floors.set(session.sessionId, { highest: highest(), expiresAt: session.expiresAt });
     const [oldest] = floors.keys();
     if (floors.size > maxSessions * FLOORS_PER_SESSION && oldest !== undefined) floors.delete(oldest);
@@ -132,10 +141,12 @@ function makeSessionBook(maxSessions: number, clock: Clock) {
       }
       return entry;
     },
+    findById: (sessionId: string): Entry | undefined => sessions.get(headers.get(sessionId) ?? ''),
     floorOf: (sessionId: string): number => floors.get(sessionId)?.highest ?? 0,
     add(header: string, entry: Entry): void {
       sweep();
       sessions.set(header, entry);
+      headers.set(entry.session.sessionId, header);
       const [oldest] = sessions;
       if (sessions.size > maxSessions && oldest !== undefined) evict(...oldest);
     },

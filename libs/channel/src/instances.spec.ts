@@ -1,6 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import { fromBase64Url, lengthPrefixed, makeSigningKey, toBase64Url } from '@keymesh/kernel';
+import { otherSignatureFor } from '../test/other-signature.js';
 import { codeOf, codeOfAsync, HOUR, makeKey, makeRig, REPLY, REQUEST } from '../test/rig.js';
 import type { ServiceSession } from './index.js';
+import { parseSetup, setupInfo } from './setup.js';
 
 const saltOf = (session: ServiceSession): string => session.encryptReply(REPLY).replyHeader.split(',')[0]!;
 
@@ -61,6 +64,28 @@ describe('the acceptor', () => {
     expect(
       codeOf(() => again.decryptRequest({ ...REQUEST, ...client.encryptRequest(REQUEST) })),
     ).toBeUndefined();
+  });
+
+  // Else a client could have its own requests served twice, once for each form of the header.
+  test('knows a session again by another valid signature of the same set-up', async () => {
+    const rig = await makeRig();
+    const acceptor = rig.acceptor();
+    const client = await rig.session();
+    const first = await acceptor.accept(client.setupHeader);
+    const seen = { ...REQUEST, ...client.encryptRequest(REQUEST) };
+    first.decryptRequest(seen);
+    const setup = parseSetup(client.setupHeader)!;
+    const info = setupInfo(setup, fromBase64Url(rig.key.statement.publicKey)!);
+    const signed = lengthPrefixed(info, setup.encapsulated);
+    const nonce = makeSigningKey().seed;
+    const bytes = fromBase64Url(client.setupHeader)!;
+    bytes.set(
+      otherSignatureFor('keymesh/v1/channel-setup', signed, rig.clientSeed, nonce),
+      bytes.length - 64,
+    );
+    expect(toBase64Url(bytes)).not.toBe(client.setupHeader);
+    const again = await acceptor.accept(toBase64Url(bytes));
+    expect(codeOf(() => again.decryptRequest(seen))).toBe('REPLAYED');
   });
 
   test('keeps the session used most recently', async () => {

@@ -1,4 +1,4 @@
-import { makeSigningKey, type Clock, type SigningKey } from '@keymesh/kernel';
+import { makeSigningKey, type Clock, type Secret, type SigningKey } from '@keymesh/kernel';
 import {
   importChannelKey,
   makeAcceptor,
@@ -30,6 +30,7 @@ export interface Rig {
   readonly clock: HandClock;
   readonly mesh: SigningKey;
   readonly client: SigningKey;
+  readonly clientSeed: Secret;
   readonly key: ChannelPrivateKey;
   /** Principals that the directory knows, by channel key. */
   readonly directory: Map<string, string>;
@@ -41,7 +42,7 @@ export interface Rig {
 export async function makeRig(): Promise<Rig> {
   const clock = handClock();
   const mesh = makeSigningKey().key;
-  const client = makeSigningKey().key;
+  const { key: client, seed: clientSeed } = makeSigningKey();
   const directory = new Map([[client.publicKeyText, 'billing']]);
   const key = await makeKey(mesh, clock);
   const acceptor: Rig['acceptor'] = ({ keys = [key], ...rest } = {}) =>
@@ -58,7 +59,7 @@ export async function makeRig(): Promise<Rig> {
     const opened = await session();
     return { client: opened, service: await acceptor().accept(opened.setupHeader) };
   };
-  return { clock, mesh, client, key, directory, acceptor, session, pair };
+  return { clock, mesh, client, clientSeed, key, directory, acceptor, session, pair };
 }
 
 export async function makeKey(mesh: SigningKey, clock: Clock, service = 'vault'): Promise<ChannelPrivateKey> {

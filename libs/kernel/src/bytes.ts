@@ -1,5 +1,6 @@
 const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { fatal: true });
+// ignoreBOM: a byte order mark stays a character. Dropped, two byte strings would read as one text.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** UTF-8 bytes of a text. */
 export const utf8 = (text: string): Uint8Array => encoder.encode(text);
@@ -24,8 +25,10 @@ export const toBase64Url = (bytes: Uint8Array): string =>
 
 /** @returns the bytes, or undefined unless `text` is exactly the canonical unpadded base64url form. */
 export function fromBase64Url(text: string): Uint8Array | undefined {
-  const bytes = Buffer.from(text, 'base64url');
-  return bytes.toString('base64url') === text ? new Uint8Array(bytes) : undefined;
+  const pooled = Buffer.from(text, 'base64url');
+  const bytes = pooled.toString('base64url') === text ? new Uint8Array(pooled) : undefined;
+  pooled.fill(0); // it may hold a key, in memory that node hands out again
+  return bytes;
 }
 
 /** Lower-case hexadecimal. */
@@ -33,8 +36,8 @@ export const toHex = (bytes: Uint8Array): string =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
 
 /**
- * Prefixes each field with its length (4 bytes, big endian), so that no two lists of fields give the same bytes.
- * Every AAD and signed statement is made with this.
+ * Prefixes each field with its length (4 bytes, big endian), so that no two lists of fields give the same bytes (texts count as
+ * their UTF-8, so texts must be well-formed). Every AAD and signed statement is made with this.
  */
 export function lengthPrefixed(...fields: readonly (Uint8Array | string)[]): Uint8Array {
   return concat(

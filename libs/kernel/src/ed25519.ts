@@ -6,12 +6,15 @@ import {
   verify,
   type KeyObject,
 } from 'node:crypto';
+import { KeymeshError } from './keymesh-error.js';
 import { Secret } from './secret.js';
 import { concat, fromBase64Url, lengthPrefixed, toBase64Url, utf8 } from './bytes.js';
 
 // SOURCE: RFC 8410 section 7 and 4: the fixed DER prefixes of an Ed25519 private and public key.
 const PKCS8_PREFIX = Uint8Array.from(Buffer.from('302e020100300506032b657004220420', 'hex'));
 const SPKI_PREFIX = Uint8Array.from(Buffer.from('302a300506032b6570032100', 'hex'));
+
+const SEED_BYTES = 32;
 
 /** What a signature is for. Every signature covers its purpose, so that none can be used as another. */
 export type SignaturePurpose =
@@ -34,13 +37,21 @@ export interface SigningKey {
 /** Makes a random Ed25519 key. */
 export function makeSigningKey(): { key: SigningKey; seed: Secret<'ed25519-seed'> } {
   const { privateKey } = generateKeyPairSync('ed25519');
-  const jwk = privateKey.export({ format: 'jwk' });
-  const seed = new Secret(fromBase64Url(jwk.d ?? '') ?? new Uint8Array(), 'ed25519-seed');
+  // DER and not JWK: a string of the seed could not be wiped.
+  const der = privateKey.export({ format: 'der', type: 'pkcs8' });
+  const seed = new Secret(new Uint8Array(der.subarray(-SEED_BYTES)), 'ed25519-seed');
+  der.fill(0);
   return { key: signingKeyOf(seed), seed };
 }
 
-/** @param seed 32 bytes (RFC 8032 section 5.1.5); the caller keeps ownership. */
+/**
+ * @param seed 32 bytes (RFC 8032 section 5.1.5); the caller keeps ownership.
+ * @throws CONFIG_INVALID for another size: the import would read the first 32 bytes of a longer one without a word.
+ */
 export function signingKeyOf(seed: Secret): SigningKey {
+  if (seed.sizeBytes !== SEED_BYTES) {
+    throw new KeymeshError('CONFIG_INVALID', { publicMessage: 'The seed of a signing key is not 32 bytes.' });
+  }
   // EXPOSE: node's key import needs the DER bytes; the copy is zeroed right after.
   const der = concat(PKCS8_PREFIX, seed.expose());
   try {

@@ -39,9 +39,14 @@ export class Secret<Label extends string = string> implements Disposable {
     return this.#bytes;
   }
 
-  /** Compares in constant time for equal lengths. */
+  /**
+   * Compares in constant time for equal lengths.
+   * @throws Error when one is disposed: zeros must never count as equal.
+   */
   equals(other: Secret): boolean {
-    return this.#bytes.length === other.#bytes.length && timingSafeEqual(this.#bytes, other.#bytes);
+    // EXPOSE: compared in place, nothing leaves.
+    const [mine, theirs] = [this.expose(), other.expose()];
+    return mine.length === theirs.length && timingSafeEqual(mine, theirs);
   }
 
   /** Overwrites the bytes with zeros. Idempotent. */
