@@ -4,8 +4,12 @@ import type { PostgresServer } from '../src/adapters/postgres-role.js';
 import type { Login } from '../src/adapters/postgres-login.js';
 import type { Vault } from '../src/domain/ports.js';
 
-/** What happens to one operation on the world. `lost`: it has its effect and the answer does not arrive. */
-export type Fault = 'none' | 'fails' | 'lost' | 'crash-before' | 'crash-after' | 'refused';
+export const FAULTS = ['fails', 'lost', 'crash-before', 'crash-after', 'refused', 'stale'] as const;
+/**
+ * What happens to one operation on the world. `lost`: it has its effect and the answer does not arrive. `stale`: the instance of
+ * the vault that is asked has not heard of the version.
+ */
+export type Fault = 'none' | (typeof FAULTS)[number];
 
 interface Version {
   stage: 'pending' | 'current' | 'previous' | 'revoked';
@@ -29,6 +33,7 @@ export function makeWorld(nextFault: (operation: string) => Fault) {
       world.crashed = true;
       return Promise.reject(new Error('crash'));
     }
+    if (fault === 'stale' && operation === 'reveal') return Promise.reject(failure('VERSION_NOT_FOUND'));
     // A vault that made the version names it again for the same rotation; it does not refuse what it has done.
     if (fault === 'refused' && !(operation === 'prepare' && pendingOf.size > 0))
       return Promise.reject(failure('VERSION_CONFLICT'));
@@ -39,7 +44,7 @@ export function makeWorld(nextFault: (operation: string) => Fault) {
       return Promise.reject(error instanceof Error ? error : new Error('effect failed'));
     }
     if (fault === 'crash-after') world.crashed = true;
-    return fault === 'none' || fault === 'refused'
+    return fault === 'none' || fault === 'refused' || fault === 'stale'
       ? Promise.resolve(result)
       : Promise.reject(failure('DEADLINE_EXCEEDED'));
   };

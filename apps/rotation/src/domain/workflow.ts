@@ -68,6 +68,8 @@ export type StepOutcome =
   | { readonly kind: 'retry'; readonly reason: string }
   /** It has no effect and never will. */
   | { readonly kind: 'refused'; readonly reason: string }
+  /** Only of `rollback`: the provider accepts the old value again; what is left is to discard the pending version. */
+  | { readonly kind: 'restored' }
   /** Only of `rollback`: the pending version is current, so there is nothing to roll back. */
   | { readonly kind: 'promoted' };
 
@@ -75,7 +77,11 @@ export type StepOutcome =
 export type Change = Pick<
   Workflow,
   'state' | 'version' | 'attempts' | 'reason' | 'failedStep' | 'rollbackReason'
-> & { readonly delayMs: number };
+> & {
+  /** The provider holds the old value again: `providerTouched` becomes false. */
+  readonly providerRestored: boolean;
+  readonly delayMs: number;
+};
 
 export interface RetryLimits {
   /** Attempts of create, set and test before the rotation is rolled back. */
@@ -108,11 +114,14 @@ export function nextAfter(workflow: Workflow, outcome: StepOutcome, limits: Retr
     reason: workflow.reason,
     failedStep: workflow.failedStep,
     rollbackReason: workflow.rollbackReason,
+    providerRestored: false,
     delayMs: 0,
   };
   switch (outcome.kind) {
     case 'done':
       return { ...same, state: NEXT[state], attempts: 0, version: outcome.version ?? workflow.version };
+    case 'restored':
+      return { ...same, attempts: 0, providerRestored: true };
     case 'promoted':
       return { ...same, state: 'done', attempts: 0, reason: null, failedStep: null };
     case 'refused':

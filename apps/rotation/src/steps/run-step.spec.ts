@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { makeWorld, type Fault, type World } from '../../test/simulated-world.js';
+import { FAULTS, makeWorld, type Fault, type World } from '../../test/simulated-world.js';
 import { makeGeneratedAdapter } from '../adapters/generated.js';
 import { makePostgresRoleAdapter } from '../adapters/postgres-role.js';
 import { isOpen, nextAfter, type Workflow } from '../domain/workflow.js';
@@ -34,9 +34,13 @@ function expectWorking(world: World): void {
 }
 
 /** Runs a rotation to its end: a crash loses whatever was not committed, and the next process goes on from the row. */
-async function rotate(faults: readonly Fault[]) {
+async function rotate(faults: readonly Fault[], ofPromotions: readonly Fault[] = []) {
   let at = 0;
-  const { world, vault, server } = makeWorld(() => faults[at++] ?? 'none');
+  let promotions = 0;
+  const { world, vault, server } = makeWorld(
+    (operation) =>
+      (operation === 'promote' ? ofPromotions[promotions++] : undefined) ?? faults[at++] ?? 'none',
+  );
   let row = fresh;
   const commit = (next: Workflow): void => {
     const fault = world.crashed ? 'crash-before' : (faults[at++] ?? 'none');
@@ -61,8 +65,8 @@ async function rotate(faults: readonly Fault[]) {
     });
     expectWorking(world);
     if (!world.crashed) {
-      const { delayMs: _delay, ...change } = nextAfter(row, outcome, limits);
-      commit({ ...row, ...change });
+      const { delayMs: _delay, providerRestored, ...change } = nextAfter(row, outcome, limits);
+      commit({ ...row, ...change, providerTouched: row.providerTouched && !providerRestored });
     }
     world.crashed = false; // the next process
   }
@@ -84,7 +88,7 @@ describe('a rotation of a PostgreSQL role', () => {
       { weight: 6, arbitrary: fc.constant<Fault>('none') },
       {
         weight: 4,
-        arbitrary: fc.constantFrom<Fault>('fails', 'lost', 'crash-before', 'crash-after', 'refused'),
+        arbitrary: fc.constantFrom<Fault>(...FAULTS),
       },
     );
     await fc.assert(
@@ -102,13 +106,29 @@ describe('a rotation of a PostgreSQL role', () => {
 
   // Guarantee: a single fault at each operation in turn is survived, so the random search cannot have missed a position.
   it('survives every single fault at every operation', async () => {
-    for (const fault of ['fails', 'lost', 'crash-before', 'crash-after', 'refused'] as const) {
+    for (const fault of FAULTS) {
       for (let position = 0; position < 25; position += 1) {
         const faults = Array.from({ length: 25 }, (_, at): Fault => (at === position ? fault : 'none'));
         const { world } = await rotate(faults);
         expect(current(world)[0]?.password).toBe(world.providerPassword);
       }
     }
+  });
+});
+
+describe('a promotion whose answer is lost', () => {
+  it('is asked for again until it is known, however often', async () => {
+    const { row, world } = await rotate([], Array<Fault>(20).fill('lost'));
+    expect(row.state).toBe('done');
+    expect(current(world)[0]?.password).toBe(world.providerPassword);
+  });
+
+  // Guarantee: the old password is not restored at the provider once the vault serves the new one.
+  it('is not undone when asking again is refused', async () => {
+    const { row, world } = await rotate([], ['lost', 'refused']);
+    expect(row).toMatchObject({ state: 'done', reason: null });
+    expect(current(world)[0]?.password).toBe('new-password-2');
+    expect(world.providerPassword).toBe('new-password-2');
   });
 });
 

@@ -20,23 +20,23 @@ export function makeRunStep(vault: Vault, adapters: Adapters): RunStep {
     const adapter = adapters[workflow.adapter];
     switch (workflow.state) {
       case 'create':
-        return attempt(async () => {
+        return attempt(workflow, async () => {
           const result = await adapter.create(context);
           return result.ok && result.version !== undefined
             ? { kind: 'done', version: result.version }
             : outcomeOf(result);
         });
       case 'set':
-        return attempt(async () => outcomeOf(await adapter.set(context)));
+        return attempt(workflow, async () => outcomeOf(await adapter.set(context)));
       case 'test':
-        return attempt(async () => outcomeOf(await adapter.test(context)));
+        return attempt(workflow, async () => outcomeOf(await adapter.test(context)));
       case 'finish':
-        return attempt(async () => {
+        return attempt(workflow, async () => {
           await vault.promote(workflow, versionOf(workflow));
           return { kind: 'done' };
         });
       case 'rollback':
-        return attempt(() => rollBack(vault, adapter, context), isFinalForRollback);
+        return attempt(workflow, () => rollBack(vault, adapter, context), isFinalForRollback);
       default:
         throw new Error(`a step ran in the final state ${workflow.state}`);
     }
@@ -59,31 +59,25 @@ function versionOf(workflow: Workflow): number {
   return workflow.version ?? 0;
 }
 
-/** The order matters: first the provider gets its old value back, then the pending version ends. */
+/**
+ * First the provider gets its old value back, and that is committed; only then the pending version ends. So a pending version that
+ * cannot be revealed never means that the provider was restored before.
+ */
 async function rollBack(vault: Vault, adapter: ProviderAdapter, context: StepContext): Promise<StepOutcome> {
   const { workflow } = context;
   if (workflow.providerTouched) {
-    const stage = await stageOfPending(context);
-    if (stage === 'current') return { kind: 'promoted' };
-    // A pending version that is gone was discarded by this rollback before a crash, so the provider is already restored.
-    if (stage !== undefined) {
-      const restored = await adapter.rollback(context);
-      if (!restored.ok) return outcomeOf(restored);
-    }
+    if ((await stageOfPending(context)) === 'current') return { kind: 'promoted' };
+    const restored = await adapter.rollback(context);
+    return restored.ok ? { kind: 'restored' } : outcomeOf(restored);
   }
   const version = workflow.version ?? (await findPending(vault, workflow));
   if (version !== undefined) await discard(vault, workflow, version);
   return { kind: 'done' };
 }
 
-async function stageOfPending(context: StepContext): Promise<string | undefined> {
-  try {
-    using pending = await context.reveal('new');
-    return pending.stage === 'revoked' ? undefined : pending.stage;
-  } catch (error) {
-    if (KeymeshError.is(error) && error.code === 'VERSION_NOT_FOUND') return undefined;
-    throw error;
-  }
+async function stageOfPending(context: StepContext): Promise<string> {
+  using pending = await context.reveal('new');
+  return pending.stage;
 }
 
 // `create` may have made the version and then lost the answer: asking again for the same rotation names it.
@@ -91,7 +85,9 @@ async function findPending(vault: Vault, workflow: Workflow): Promise<number | u
   try {
     return (await vault.prepare(workflow)).version;
   } catch (error) {
-    if (isRetryable(error)) throw error;
+    // In progress: the pending version there is belongs to another rotation, so this one has none.
+    const isOfAnother = KeymeshError.is(error) && error.code === 'ROTATION_IN_PROGRESS';
+    if (isRetryable(error) && !isOfAnother) throw error;
     return undefined;
   }
 }
@@ -105,19 +101,28 @@ async function discard(vault: Vault, workflow: Workflow, version: number): Promi
 }
 
 const GONE = new Set(['VERSION_NOT_FOUND', 'CREDENTIAL_NOT_FOUND']);
+/** An instance of the vault that has not heard of a version yet says so for a second at most. */
+const ATTEMPTS_OF_ABSENCE = 10;
 
 // INVARIANT: a rollback ends for no other reason; a denial or an outage leaves it open and it is tried again.
-const isFinalForRollback = (error: unknown): boolean => KeymeshError.is(error) && GONE.has(error.code);
+const isFinalForRollback = (error: unknown, { attempts }: Workflow): boolean =>
+  KeymeshError.is(error) &&
+  (error.code === 'CREDENTIAL_NOT_FOUND' ||
+    (error.code === 'VERSION_NOT_FOUND' && attempts >= ATTEMPTS_OF_ABSENCE));
+
+const isFinal = (error: unknown): boolean =>
+  !isRetryable(error) && !(KeymeshError.is(error) && error.code === 'VERSION_NOT_FOUND');
 
 async function attempt(
+  workflow: Workflow,
   step: () => Promise<StepOutcome>,
-  isFinal: (error: unknown) => boolean = (error) => !isRetryable(error),
+  endsIt: (error: unknown, workflow: Workflow) => boolean = isFinal,
 ): Promise<StepOutcome> {
   try {
     return await step();
   } catch (error) {
     const reason = KeymeshError.is(error) ? error.code : 'INTERNAL';
-    return { kind: isFinal(error) ? 'refused' : 'retry', reason };
+    return { kind: endsIt(error, workflow) ? 'refused' : 'retry', reason };
   }
 }
 

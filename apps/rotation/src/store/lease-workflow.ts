@@ -55,7 +55,7 @@ export const touchProvider = (
 // `delay` > 0 gives the lease back: any instance may go on when it is due. The final states give it back too.
 const SAVE = `
   UPDATE workflow SET state = $3, version = $4, attempts = $5, reason = $6, failed_step = $7, rollback_reason = $8,
-    due_at = now() + $9 * interval '1 millisecond', updated_at = $10,
+    due_at = now() + $9 * interval '1 millisecond', updated_at = $10, provider_touched = provider_touched AND NOT $13,
     lease = CASE WHEN $11 THEN lease END,
     lease_until = CASE WHEN $11 THEN now() + $12 * interval '1 millisecond' END
   WHERE rotation_id = $1 AND lease = $2 RETURNING *`;
@@ -86,6 +86,7 @@ export const saveChange = (
       new Date(stamp.now),
       goesOn,
       leaseMs,
+      change.providerRestored,
     ]);
     const [row] = rows;
     if (row === undefined) return undefined;

@@ -9,7 +9,12 @@ import { insertRecords } from './audit-outbox.js';
 const INSERT = `
   INSERT INTO workflow (rotation_id, credential_id, adapter, settings, from_version, state, started_by, session, request_id,
     traceparent, decision, created_at, updated_at)
-  VALUES ($1, $2, $3, $4, $5, 'create', $6, $7, $8, $9, $10, $11, $11)`;
+  SELECT $1::uuid, $2::uuid, $3, $4::jsonb, $5::int, 'create', $6, $7, $8, $9, $10::jsonb, $11::timestamptz, $11::timestamptz
+  WHERE NOT EXISTS (SELECT 1 FROM workflow WHERE credential_id = $2::uuid AND state = 'done' AND version > $5::int)
+  RETURNING 1`;
+
+// What the vault describes from memory may be a second old. A rotation that began at the version before the current one would go
+// back to that one, so it does not begin.
 
 /**
  * Makes a workflow in its first state, with its `rotation.started` record, in one transaction.
@@ -41,7 +46,7 @@ async function insertWorkflow(
   stamp: RecordStamp,
 ): Promise<void> {
   try {
-    await manager.query(INSERT, [
+    const rows = await manager.query<unknown[]>(INSERT, [
       workflow.rotationId,
       workflow.credentialId,
       workflow.adapter,
@@ -54,6 +59,7 @@ async function insertWorkflow(
       asker.decision === null ? null : JSON.stringify(asker.decision),
       new Date(stamp.now),
     ]);
+    if (rows.length === 0) throw failure('ROTATION_IN_PROGRESS');
   } catch (error) {
     if (isUniqueViolation(error, 'workflow_one_open')) throw failure('ROTATION_IN_PROGRESS');
     throw error;
