@@ -116,7 +116,8 @@ function makeServiceDispatcher<Config extends CommonConfig>(kit: ServiceKit<Conf
   return makeDispatcher({
     service: name,
     acceptor,
-    principals: { find: (principal) => directoryOf(policy).find(principal) },
+    // Not known before the first bundle; operations without a channel are answered even then.
+    principals: { find: (principal) => policy.findPolicy()?.directory.find(principal) },
     allowPlainReply: config.allowPlainReply,
     clock,
     onServed: (served) => report(kit, served),

@@ -86,7 +86,7 @@ describe('certified channel keys', () => {
     const { store } = makeStore();
     const first = make({ store });
     await settle();
-    first.stop();
+    void first.stop();
     const away = () => Promise.reject(failure('UNAVAILABLE'));
     const second = make({ store, certify: away });
     const foreign = make({
