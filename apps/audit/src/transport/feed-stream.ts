@@ -1,0 +1,80 @@
+import { failure, HEADERS } from '@keymesh/contracts';
+import { lengthPrefixed, signTextFor, type SigningKey } from '@keymesh/kernel';
+import type { MeshConnection } from '@keymesh/mesh';
+import { headers, type MsgHdrs } from '@nats-io/nats-core';
+import type { FeedMessage, FeedStream } from '../operations/publish-feed.js';
+import { readStoredMessage, readStreamEnds } from './jetstream-api.js';
+
+const STREAM = 'AUDIT';
+const ACK_TIMEOUT_MS = 10_000;
+/** SOURCE: nats-server `server/errors.json`, JSStreamWrongLastSequenceErrF. */
+const WRONG_LAST_SEQUENCE = 10_071;
+
+interface PublishAck {
+  readonly seq?: number;
+  readonly error?: { readonly err_code?: number };
+}
+
+/**
+ * The stream AUDIT. All messages of a batch are on their way at once; each names the sequence that must be the last one before it, so
+ * that they are stored in order and once, or not at all, whatever gets lost or who else publishes.
+ */
+export function makeFeedStream(connection: MeshConnection, signingKey: SigningKey): FeedStream {
+  return {
+    async readEnd() {
+      const { lastSequence } = await readStreamEnds(connection, STREAM);
+      const last =
+        lastSequence === 0 ? undefined : await readStoredMessage(connection, STREAM, { seq: lastSequence });
+      const index = Number(last?.header(HEADERS.logIndex) ?? Number.NaN);
+      return { streamSequence: lastSequence, logIndex: Number.isSafeInteger(index) ? index : undefined };
+    },
+    async append(messages, after) {
+      const acks = await Promise.allSettled(
+        messages.map((message, at) => publish(connection, message, after + at, signingKey)),
+      );
+      const failed = acks.find((ack) => ack.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
+      return { streamSequence: after + messages.length };
+    },
+  };
+}
+
+async function publish(
+  { nats }: MeshConnection,
+  message: FeedMessage,
+  after: number,
+  signingKey: SigningKey,
+): Promise<void> {
+  let ack: PublishAck;
+  try {
+    const reply = await nats.request(message.subject, message.body, {
+      headers: headersOf(message, after, signingKey),
+      timeout: ACK_TIMEOUT_MS,
+    });
+    ack = reply.json();
+  } catch (cause) {
+    throw failure('UNAVAILABLE', { details: { stream: STREAM }, cause });
+  }
+  if (ack.seq !== undefined && ack.error === undefined) return;
+  const errorCode = ack.error?.err_code;
+  throw failure(errorCode === WRONG_LAST_SEQUENCE ? 'VERSION_CONFLICT' : 'UNAVAILABLE', {
+    details: { stream: STREAM, errorCode },
+  });
+}
+
+function headersOf(
+  { subject, messageId, eventId, body, headers: own }: FeedMessage,
+  after: number,
+  signingKey: SigningKey,
+): MsgHdrs {
+  const all = headers();
+  for (const [name, value] of Object.entries(own)) all.set(name, value);
+  all.set('Nats-Msg-Id', messageId);
+  all.set('Nats-Expected-Last-Sequence', String(after));
+  // As `isEventSignedBy` of @keymesh/mesh reads it.
+  all.set(
+    HEADERS.signature,
+    signTextFor('keymesh/v1/event', lengthPrefixed(subject, eventId, body), signingKey),
+  );
+  return all;
+}

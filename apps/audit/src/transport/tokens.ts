@@ -1,0 +1,2 @@
+/** {@link AuditOperations} */
+export const AUDIT_OPERATIONS = Symbol('keymesh.audit.operations');
