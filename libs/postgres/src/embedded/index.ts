@@ -30,6 +30,8 @@ export interface EmbeddedPostgres {
   readonly adminUrl: string;
   /** Whether it ran already (the process before us was killed) and was taken over. */
   readonly adopted: boolean;
+  /** Whether the cluster was made just now, so that it is empty. */
+  readonly created: boolean;
   /** Fast shutdown. */
   stop(): Promise<void>;
 }
@@ -51,7 +53,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const dataDir = join(provideDataFolder(folder, user, systemFolder, onNotice), 'data');
   const running = findPostmaster(dataDir);
   if (running !== undefined) {
-    if (running.ready && running.port === port) return describe(running.process, port, dataDir, true);
+    if (running.ready && running.port === port)
+      return describe(running.process, port, dataDir, { adopted: true, created: false });
     await stopServer(running.process);
   }
   const binaries = provideBinaries(user, systemFolder);
@@ -62,19 +65,19 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const { created } = await ensureCluster({ binaries, user, dataDir, superuserPassword });
   if (created) onNotice('made a new Postgres cluster');
   const server = await startServer({ binaries, user, dataDir, port, logFile });
-  return describe(server, port, dataDir, false);
+  return describe(server, port, dataDir, { adopted: false, created });
 }
 
 const describe = (
   server: ProcessIdentity,
   port: number,
   dataDir: string,
-  adopted: boolean,
+  how: Pick<EmbeddedPostgres, 'adopted' | 'created'>,
 ): EmbeddedPostgres => ({
   process: server,
   port,
   dataDir,
   adminUrl: `postgres://${SUPERUSER}@127.0.0.1:${String(port)}/postgres`,
-  adopted,
+  ...how,
   stop: () => stopServer(server),
 });

@@ -1,0 +1,89 @@
+import { describe, expect, it } from '@jest/globals';
+import { parseLauncherConfig } from './config.js';
+
+const problem = (env: NodeJS.ProcessEnv, args: string[] = []): { code: string; message: string } => {
+  try {
+    parseLauncherConfig(env, args);
+  } catch (error) {
+    return error as { code: string; message: string };
+  }
+  return { code: 'none', message: '' };
+};
+
+describe('the settings of the launcher', () => {
+  it('have defaults for everything', () => {
+    const config = parseLauncherConfig({}, []);
+    expect(config).toMatchObject({
+      autoPorts: false,
+      dev: false,
+      natsUrl: undefined,
+      database: undefined,
+      plainReply: 'allow',
+      kms: { kind: 'local', passphraseFile: undefined },
+      ports: { http: { port: 7400 }, nats: { port: 7422 }, postgres: { port: 7432 } },
+    });
+    expect(config.home).toMatch(/\/\.keymesh$/);
+  });
+
+  it('take an empty variable for an unset one', () => {
+    expect(parseLauncherConfig({ KEYMESH_NATS_URL: '', KEYMESH_HTTP_PORT: '' }, [])).toMatchObject({
+      natsUrl: undefined,
+      ports: { http: { port: 7400 } },
+    });
+  });
+
+  it('allow plain replies on a bus of our own only, unless told', () => {
+    expect(parseLauncherConfig({ KEYMESH_NATS_URL: 'nats://bus:4222' }, []).plainReply).toBe('never');
+    expect(parseLauncherConfig({ KEYMESH_PLAIN_REPLY: 'never' }, []).plainReply).toBe('never');
+  });
+
+  it('take automatic ports from the option and the variable', () => {
+    expect(parseLauncherConfig({}, ['--auto-ports']).autoPorts).toBe(true);
+    expect(parseLauncherConfig({ KEYMESH_AUTO_PORTS: 'true' }, []).autoPorts).toBe(true);
+  });
+
+  it('tell all problems at once, by variable and rule, never the value', () => {
+    const { code, message } = problem({
+      KEYMESH_HTTP_PORT: 'CANARY',
+      KEYMESH_NATS_PORT: '70000',
+      KEYMESH_AUTO_PORTS: 'CANARY',
+      KEYMESH_DATABASE_URL: 'postgres://a:CANARY@h/b',
+    });
+    expect(code).toBe('CONFIG_INVALID');
+    for (const name of ['HTTP_PORT', 'NATS_PORT', 'AUTO_PORTS', 'DATABASE_URL'])
+      expect(message).toContain(`KEYMESH_${name}`);
+    expect(message).not.toContain('CANARY');
+  });
+
+  it('refuse an unknown option', () => {
+    expect(problem({}, ['--auto-port']).code).toBe('USAGE');
+  });
+
+  it('pass on only what children need', () => {
+    const { passed, kms } = parseLauncherConfig(
+      {
+        PATH: '/bin',
+        AWS_SECRET_ACCESS_KEY: 'CANARY',
+        GITHUB_TOKEN: 'CANARY',
+        OTEL_TRACES_SAMPLER: 'always_on',
+        NODE_OPTIONS: '--inspect',
+      },
+      [],
+    );
+    expect(passed).toEqual({ PATH: '/bin', OTEL_TRACES_SAMPLER: 'always_on' });
+    expect(kms.kind).toBe('local');
+  });
+
+  it("hand a cloud KMS's variables to the vault's choice only", () => {
+    const { kms, passed } = parseLauncherConfig(
+      { KEYMESH_KMS: 'aws-kms', KEYMESH_KMS_AWS_KEY_ID: 'k', AWS_REGION: 'r' },
+      [],
+    );
+    expect(kms).toEqual({
+      kind: 'other',
+      name: 'aws-kms',
+      variables: { KEYMESH_KMS: 'aws-kms', KEYMESH_KMS_AWS_KEY_ID: 'k', AWS_REGION: 'r' },
+    });
+    expect(passed).toEqual({});
+  });
+});

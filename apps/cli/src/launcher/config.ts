@@ -1,0 +1,136 @@
+import { join } from 'node:path';
+import { cliHome } from '../config.js';
+import { failure } from '@keymesh/contracts';
+import { z } from 'zod';
+
+/** A port that is wanted, and the variable that sets it. */
+export interface PortWish {
+  readonly variable: string;
+  readonly what: string;
+  readonly port: number;
+}
+
+/** Where the root key is. `local` is master.key in KEYMESH_HOME. */
+export type KmsChoice =
+  | { readonly kind: 'local'; readonly passphraseFile: string | undefined }
+  | { readonly kind: 'other'; readonly name: string; readonly variables: Readonly<Record<string, string>> };
+
+export interface LauncherConfig {
+  readonly home: string;
+  /** The repository: where apps' builds are. */
+  readonly root: string;
+  readonly autoPorts: boolean;
+  readonly dev: boolean;
+  readonly ports: { readonly http: PortWish; readonly nats: PortWish; readonly postgres: PortWish };
+  /** A NATS server of the user's; absent: a child process. */
+  readonly natsUrl: string | undefined;
+  /** A Postgres of the user's (an admin's URL); absent: the embedded one. */
+  readonly database: { readonly url: string; readonly passwordFile: string | undefined } | undefined;
+  readonly natsServer: string;
+  readonly kms: KmsChoice;
+  readonly plainReply: 'allow' | 'never';
+  readonly logLevel: string;
+  /** What every child may see of our environment: never more. */
+  readonly passed: Readonly<Record<string, string>>;
+}
+
+const port = (fallback: number) =>
+  z
+    .string()
+    .default(String(fallback))
+    .refine((text) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535, {
+      error: 'must be a port from 1 to 65535',
+    })
+    .transform(Number);
+const flag = z.enum(['true', 'false'], { error: 'must be true or false' }).default('false');
+const urlOf = (...protocols: string[]) =>
+  z
+    .string()
+    .refine(
+      (text) => protocols.includes(URL.parse(text)?.protocol ?? '') && URL.parse(text)?.password === '',
+      {
+        error: `must start with ${protocols.map((one) => `${one}//`).join(' or ')} and hold no password`,
+      },
+    )
+    .optional();
+
+const variables = z.object({
+  KEYMESH_HOME: z.string().optional(),
+  KEYMESH_HTTP_PORT: port(7400),
+  KEYMESH_NATS_PORT: port(7422),
+  KEYMESH_POSTGRES_PORT: port(7432),
+  KEYMESH_AUTO_PORTS: flag,
+  KEYMESH_NATS_URL: urlOf('nats:', 'tls:'),
+  KEYMESH_DATABASE_URL: urlOf('postgres:', 'postgresql:'),
+  KEYMESH_DATABASE_PASSWORD_FILE: z.string().optional(),
+  KEYMESH_KMS: z.string().default('local'),
+  KEYMESH_KMS_PASSPHRASE_FILE: z.string().optional(),
+  KEYMESH_PLAIN_REPLY: z.enum(['allow', 'never'], { error: 'must be allow or never' }).optional(),
+  KEYMESH_LOG_LEVEL: z.string().default('info'),
+  NATS_SERVER: z.string().optional(),
+});
+
+/** Everything that a child process gets from our environment as it is. Secrets of cloud SDKs only reach the vault, elsewhere. */
+const PASSED = /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|OTEL_[A-Z_]+)$/;
+const KMS_VARIABLES = /^(KEYMESH_KMS(_[A-Z_]+)?|AWS_[A-Z_]+)$/;
+
+const picked = (env: NodeJS.ProcessEnv, names: RegExp): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      value !== undefined && names.test(name) ? [[name, value]] : [],
+    ),
+  );
+
+const OPTIONS = ['--dev', '--auto-ports'];
+
+/**
+ * Reads the launcher's settings.
+ * @throws USAGE for an unknown option; CONFIG_INVALID naming every variable that is not valid and its rule, never a value.
+ */
+export function parseLauncherConfig(env: NodeJS.ProcessEnv, args: readonly string[]): LauncherConfig {
+  const unknown = args.find((arg) => !OPTIONS.includes(arg));
+  if (unknown !== undefined) {
+    throw failure('USAGE', {
+      publicMessage: `There is no option ${unknown}. Options: ${OPTIONS.join(', ')}.`,
+    });
+  }
+  // An empty variable is an unset one, as compose files and shells leave them.
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = variables.safeParse(set);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+    throw failure('CONFIG_INVALID', {
+      publicMessage: `The environment is not valid: ${problems.join('; ')}.`,
+    });
+  }
+  const v = parsed.data;
+  const root = join(import.meta.dirname, '..', '..', '..', '..');
+  return {
+    home: cliHome(v.KEYMESH_HOME),
+    root,
+    autoPorts: v.KEYMESH_AUTO_PORTS === 'true' || args.includes('--auto-ports'),
+    dev: args.includes('--dev'),
+    ports: {
+      http: { variable: 'KEYMESH_HTTP_PORT', what: 'the launcher', port: v.KEYMESH_HTTP_PORT },
+      nats: { variable: 'KEYMESH_NATS_PORT', what: 'NATS', port: v.KEYMESH_NATS_PORT },
+      postgres: { variable: 'KEYMESH_POSTGRES_PORT', what: 'Postgres', port: v.KEYMESH_POSTGRES_PORT },
+    },
+    natsUrl: v.KEYMESH_NATS_URL,
+    database:
+      v.KEYMESH_DATABASE_URL === undefined
+        ? undefined
+        : { url: v.KEYMESH_DATABASE_URL, passwordFile: v.KEYMESH_DATABASE_PASSWORD_FILE },
+    natsServer: v.NATS_SERVER ?? 'nats-server',
+    kms:
+      v.KEYMESH_KMS === 'local'
+        ? { kind: 'local', passphraseFile: v.KEYMESH_KMS_PASSPHRASE_FILE }
+        : { kind: 'other', name: v.KEYMESH_KMS, variables: picked(env, KMS_VARIABLES) },
+    // Plain replies only where nobody but this machine can listen.
+    plainReply: v.KEYMESH_PLAIN_REPLY ?? (v.KEYMESH_NATS_URL === undefined ? 'allow' : 'never'),
+    logLevel: v.KEYMESH_LOG_LEVEL,
+    passed: picked(env, PASSED),
+  };
+}
+
+/** The environment of this process, for {@link parseLauncherConfig}. */
+export const launcherEnvironment = (): NodeJS.ProcessEnv => process.env;

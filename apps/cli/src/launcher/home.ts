@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { SERVICES } from '@keymesh/contracts';
+import { makeFolder } from './files.js';
+
+/** Names in KEYMESH_HOME, in one place. */
+export interface Home {
+  readonly root: string;
+  readonly trust: string;
+  readonly genesis: string;
+  readonly masterKey: string;
+  readonly facts: string;
+  /** Written last at initialisation, and whenever the database is brought up to date. */
+  readonly marker: string;
+  readonly postgres: string;
+  readonly nats: { readonly config: string; readonly accounts: string; readonly jetstream: string };
+  readonly traces: string;
+  secret(owner: string, name: string): string;
+  run(name: string): string;
+  log(name: string): string;
+  profile(name: string): string;
+}
+
+/** Names the files of a home; makes nothing. */
+export const homeAt = (root: string): Home => ({
+  root,
+  trust: join(root, 'trust.json'),
+  genesis: join(root, 'genesis.json'),
+  masterKey: join(root, 'master.key'),
+  facts: join(root, 'mesh.json'),
+  marker: join(root, 'initialised.json'),
+  postgres: join(root, 'postgres'),
+  nats: {
+    config: join(root, 'nats', 'server.conf'),
+    accounts: join(root, 'nats', 'accounts.conf'),
+    jetstream: join(root, 'nats', 'jetstream'),
+  },
+  traces: join(root, 'traces'),
+  secret: (owner, name) => join(root, 'secrets', owner, name),
+  run: (name) => join(root, 'run', name),
+  log: (name) => join(root, 'logs', `${name}.log`),
+  profile: (name) => join(root, 'profiles', `${name}.json`),
+});
+
+/** Makes the folders, each 0700. */
+export function makeHome(home: Home): void {
+  makeFolder(home.root);
+  for (const folder of ['secrets', 'nats', 'nats/jetstream', 'run', 'logs', 'profiles', 'traces']) {
+    makeFolder(join(home.root, folder));
+  }
+  for (const owner of [...SERVICES, 'deploy', 'sys', 'postgres'])
+    makeFolder(join(home.root, 'secrets', owner));
+}

@@ -1,0 +1,85 @@
+import type { Server } from 'node:http';
+import { failure, SERVICES } from '@keymesh/contracts';
+import { bootMesh } from './boot.js';
+import type { LauncherConfig } from './config.js';
+import { readVersions, statusFacts, type Facts } from './facts.js';
+import { meshHealth } from './health.js';
+import { homeAt, makeHome } from './home.js';
+import type { Keeper } from './keeper.js';
+import { takeLock } from './lock.js';
+import { makeSay, type Say } from './say.js';
+import { makeTraceStore } from './trace-store.js';
+
+export interface Mesh {
+  readonly say: Say;
+  /** Resolves once everything is ready. After a failure call `stop`, which ends what was started. */
+  start(): Promise<Facts>;
+  /** Ends the services, then NATS, then Postgres. Idempotent; a start that is under way is broken off. */
+  stop(): Promise<void>;
+  /** Ends and starts these services again, one after another. */
+  restart(names: readonly string[]): Promise<void>;
+}
+
+/**
+ * The embedded mesh of one KEYMESH_HOME, which it locks. Nothing runs before `start`.
+ * @throws UNAVAILABLE when another launcher runs on that home.
+ */
+export function makeMesh(config: LauncherConfig): Mesh {
+  const home = homeAt(config.home);
+  makeHome(home);
+  const unlock = takeLock(home.run('launcher.json'));
+  const say = makeSay(home.log('launcher'));
+  const keepers = new Map<string, Keeper>();
+  const external = new Set<string>();
+  const versions = readVersions(config);
+  const state: {
+    stopping: boolean;
+    starting?: Promise<Facts>;
+    stopped?: Promise<void>;
+    facts?: Facts;
+    http?: Server;
+  } = {
+    stopping: false,
+  };
+  const health = () => meshHealth(home, keepers, external);
+
+  const start = async (): Promise<Facts> =>
+    (state.facts = await bootMesh({
+      ...{ config, home, keepers, external, health },
+      step: say.step,
+      warn: (text) => {
+        if (!state.stopping) say.warn(text);
+      },
+      goOn: () => {
+        if (state.stopping) throw failure('UNAVAILABLE', { publicMessage: 'Stopped while starting.' });
+      },
+      http: {
+        health,
+        facts: () => statusFacts(config, state.facts, versions),
+        traces: makeTraceStore(home.traces),
+      },
+      onHttp: (server) => (state.http = server),
+    }));
+
+  const stop = async (): Promise<void> => {
+    state.stopping = true;
+    await state.starting?.catch(() => undefined);
+    await Promise.all(SERVICES.map(async (name) => keepers.get(name)?.stop()));
+    // After the services, which write until they end; Postgres last, because nothing needs the bus to store.
+    await keepers.get('nats')?.stop();
+    await keepers.get('postgres')?.stop();
+    state.http?.closeAllConnections();
+    state.http?.close();
+    unlock();
+    say.close();
+  };
+
+  return {
+    say,
+    start: () => (state.starting ??= start()),
+    stop: () => (state.stopped ??= stop()),
+    restart: async (names) => {
+      for (const name of names) if (!state.stopping) await keepers.get(name)?.restart();
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { failure, SERVICES, type ServiceName } from '@keymesh/contracts';
+import type { LauncherConfig } from './config.js';
+
+/** A built program of a service. @throws UNAVAILABLE when it is not built. */
+export function programOf(
+  config: LauncherConfig,
+  service: ServiceName,
+  program: 'main' | 'migrate' | 'init',
+): string {
+  const path = join(config.root, 'apps', service, 'dist', `${program}.js`);
+  if (existsSync(path)) return path;
+  throw failure('UNAVAILABLE', {
+    publicMessage: `${service} is not built. Run \`npm run build\`, then start again.`,
+  });
+}
+
+/**
+ * Runs a one-shot program of a service to its end.
+ * @returns its standard output.
+ * @throws UNAVAILABLE with the last line that it logged.
+ */
+export function runTask(path: string, env: Record<string, string>, what: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [path], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+    child.stderr
+      .setEncoding('utf8')
+      .on('data', (text: string) => (stderr = `${stderr}${text}`.slice(-8_192)));
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve(stdout);
+      else
+        reject(
+          failure('UNAVAILABLE', {
+            publicMessage: `${what} failed (${String(signal ?? code)}): ${stderr.trim().split('\n').at(-1) ?? 'it said nothing'}`,
+          }),
+        );
+    });
+  });
+}
+
+/** Brings all schemas up to date at the same time; each has its own lock and role. */
+export async function migrateAll(config: LauncherConfig, env: Record<string, string>): Promise<void> {
+  await Promise.all(
+    SERVICES.map((service) =>
+      runTask(programOf(config, service, 'migrate'), env, `Migrating the schema of ${service}`),
+    ),
+  );
+}
+
+/** Hash over every built migration and what runs them: when it has not changed since the last start, nothing has to run. */
+export function migrationsHash(config: LauncherConfig): string {
+  const hash = createHash('sha256');
+  const folders = [
+    ...SERVICES.flatMap((service) => [
+      join(config.root, 'apps', service, 'dist', 'migrations'),
+      join(config.root, 'apps', service, 'dist', 'migrate.js'),
+    ]),
+    join(config.root, 'libs', 'postgres', 'dist'),
+  ];
+  for (const path of folders.flatMap(scriptsIn).sort())
+    hash.update(path).update('\0').update(readFileSync(path));
+  return hash.digest('hex');
+}
+
+function scriptsIn(path: string): string[] {
+  if (!existsSync(path)) return [];
+  if (path.endsWith('.js')) return [path];
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.js'))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
