@@ -1,9 +1,11 @@
-import { Secret, fromUtf8, utf8, concat } from '@keymesh/kernel';
+import { concat, Secret, utf8 } from '@keymesh/kernel';
 import { z } from 'zod';
-import { failure, isErrorCode } from './errors.js';
+import { failure } from './errors.js';
+import { parseStrictJson } from './strict-json.js';
 
 const PART = '$part';
-const MAX_DEPTH = 16;
+/** Canonical decimals, at most 1,000 parts of less than 100 MB: one form for one list of lengths. */
+const PARTS_HEADER = /^(?:0|[1-9][0-9]{0,7})(?:,(?:0|[1-9][0-9]{0,7})){0,999}$/;
 
 /** A field whose value travels as its own binary part, never inside JSON. Decodes straight into a Secret. */
 export const secretBytes = () =>
@@ -18,15 +20,23 @@ export interface Frame {
 /** `Keymesh-Parts` of a frame. */
 export const partsHeader = (frame: Pick<Frame, 'lengths'>): string => frame.lengths.join(',');
 
-/** Writes a message: JSON first, where each Secret is `{"$part": n}`, then the secrets' bytes in order. */
+/**
+ * Writes a message: JSON first, where each Secret is `{"$part": n}`, then the secrets' bytes in order.
+ * @throws BAD_REQUEST when an object of the message has a field `$part` of its own: it would read back as a secret.
+ */
 export function encodeFrame(message: unknown): Frame {
   const parts: Uint8Array[] = [];
   const json = JSON.stringify(message, function (this: Record<string, unknown>, key: string, value: unknown) {
     const original = this[key]; // before Secret.toJSON redacted it
-    if (!(original instanceof Secret)) return value;
-    // EXPOSE: a secret leaves its wrapper only into the frame, which the channel encrypts.
-    parts.push(original.expose());
-    return { [PART]: parts.length };
+    if (original instanceof Secret) {
+      // EXPOSE: a secret leaves its wrapper only into the frame, which the channel encrypts.
+      parts.push(original.expose());
+      return { [PART]: parts.length };
+    }
+    if (isObject(value) && Object.hasOwn(value, PART)) {
+      throw failure('BAD_REQUEST', { publicMessage: 'The name $part is taken by the message format.' });
+    }
+    return value;
   });
   const all = [utf8(json), ...parts];
   return { lengths: all.map((part) => part.length), body: concat(...all) };
@@ -34,91 +44,61 @@ export function encodeFrame(message: unknown): Frame {
 
 /**
  * Reads a message. The secrets are copies: the caller may zero `body`.
- * @throws MALFORMED_MESSAGE when lengths, JSON or part references do not fit; never repeats content.
+ * @param header `Keymesh-Parts`; absent or empty: all of the body is JSON.
+ * @throws MALFORMED_MESSAGE when lengths, JSON or part references do not fit; never repeats content, leaves no secret behind.
  */
 export function decodeFrame(header: string | undefined, body: Uint8Array): unknown {
-  const lengths = header === undefined || header === '' ? [body.length] : header.split(',').map(Number);
+  const [json = new Uint8Array(), ...parts] = splitParts(header, body);
+  const secrets = new Map<number, Secret>();
+  try {
+    const message = takeParts(parseStrictJson(json), parts, secrets);
+    if (secrets.size !== parts.length) throw malformed('A binary part is not named in the JSON.');
+    return message;
+  } catch (error) {
+    for (const secret of secrets.values()) secret.dispose();
+    throw error;
+  }
+}
+
+const malformed = (publicMessage: string) => failure('MALFORMED_MESSAGE', { publicMessage });
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+
+function splitParts(header: string | undefined, body: Uint8Array): Uint8Array[] {
+  if (header === undefined || header === '') return [body];
+  const lengths = PARTS_HEADER.test(header) ? header.split(',').map(Number) : [];
   const total = lengths.reduce((sum, length) => sum + length, 0);
-  if (
-    lengths.length > 1_000 ||
-    total !== body.length ||
-    lengths.some((length) => !Number.isSafeInteger(length) || length < 0)
-  ) {
-    throw failure('MALFORMED_MESSAGE', {
-      publicMessage: 'Keymesh-Parts does not add up to the body. See docs/reference/bus.md.',
-    });
+  if (lengths.length === 0 || total !== body.length) {
+    throw malformed('Keymesh-Parts does not add up to the body. See docs/reference/bus.md.');
   }
   let at = 0;
-  const parts = lengths.map((length) => body.subarray(at, (at += length)));
-  const used = new Set<number>();
-  const revive = (value: unknown, depth: number): unknown => {
-    if (depth > MAX_DEPTH)
-      throw failure('MALFORMED_MESSAGE', { publicMessage: 'The JSON is nested too deeply.' });
-    if (Array.isArray(value)) return value.map((item) => revive(item, depth + 1));
-    if (typeof value !== 'object' || value === null) return value;
-    if (PART in value) {
-      const index = value[PART];
-      const part = typeof index === 'number' && index >= 1 ? parts[index] : undefined;
-      if (
-        part === undefined ||
-        typeof index !== 'number' ||
-        used.has(index) ||
-        Object.keys(value).length !== 1
-      ) {
-        throw failure('MALFORMED_MESSAGE', {
-          publicMessage: 'A $part does not name one of the binary parts, once.',
-        });
-      }
-      used.add(index);
-      return new Secret(new Uint8Array(part), 'message-part');
-    }
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, revive(item, depth + 1)]));
-  };
-  const revived = revive(parseJson(parts[0] ?? new Uint8Array()), 0);
-  if (used.size !== parts.length - 1)
-    throw failure('MALFORMED_MESSAGE', { publicMessage: 'A binary part is not named in the JSON.' });
-  return revived;
+  return lengths.map((length) => body.subarray(at, (at += length)));
 }
 
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return bytes.length === 0 ? {} : JSON.parse(fromUtf8(bytes));
-  } catch {
-    // INVARIANT: the parser's own text quotes the input, so it never becomes a cause or message.
-    throw failure('MALFORMED_MESSAGE');
+/** Puts a Secret in the place of each `{"$part": n}`. Recursive: strict JSON is at most 16 deep. */
+function takeParts(value: unknown, parts: readonly Uint8Array[], secrets: Map<number, Secret>): unknown {
+  if (Array.isArray(value)) return value.map((item) => takeParts(item, parts, secrets));
+  if (!isObject(value)) return value;
+  if (Object.hasOwn(value, PART)) return takePart(value, parts, secrets);
+  // No operation has such a field; refused here, because some readers take it for a prototype and some drop it without a word.
+  if (Object.hasOwn(value, '__proto__')) throw malformed('The JSON has a field named __proto__.');
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, takeParts(item, parts, secrets)]),
+  );
+}
+
+function takePart(value: object, parts: readonly Uint8Array[], secrets: Map<number, Secret>): Secret {
+  const { [PART]: index } = value as { [PART]: unknown };
+  const part = typeof index === 'number' ? parts[index - 1] : undefined;
+  if (
+    typeof index !== 'number' ||
+    part === undefined ||
+    secrets.has(index) ||
+    Object.keys(value).length > 1
+  ) {
+    throw malformed('A $part does not name one of the binary parts, once.');
   }
-}
-
-/** Validates with a contract's schema. @throws BAD_REQUEST naming fields and rules, never values; or the field's own code. */
-export function parseMessage<T extends z.ZodType>(schema: T, message: unknown): z.output<T> {
-  const result = schema.safeParse(message);
-  if (result.success) return result.data;
-  // A field that has a code of its own says so by its schema's message.
-  const own = result.error.issues.find(({ message: text }) => isErrorCode(text));
-  if (own !== undefined && isErrorCode(own.message)) throw failure(own.message);
-  const problems = result.error.issues
-    .slice(0, 5)
-    .map((issue) => `${issue.path.join('.') || 'message'}: ${describeIssue(issue)}`);
-  throw failure('BAD_REQUEST', { publicMessage: `The request is not valid. ${problems.join('; ')}.` });
-}
-
-// zod's texts may quote what was received, or unrecognised key names; only rules may be told.
-function describeIssue(issue: z.core.$ZodIssue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return `must be ${issue.expected}`;
-    case 'unrecognized_keys':
-      return 'has a field that this operation does not take';
-    case 'too_big':
-      return `at most ${String(issue.maximum)}`;
-    case 'too_small':
-      return `at least ${String(issue.minimum)}`;
-    case 'invalid_value':
-      return `must be one of ${issue.values.map(String).join(', ')}`;
-    case 'custom':
-    case 'invalid_format':
-      return issue.message;
-    default:
-      return 'is not valid';
-  }
+  const secret = new Secret(new Uint8Array(part), 'message-part');
+  secrets.set(index, secret);
+  return secret;
 }

@@ -3,6 +3,7 @@ export * from './identity.js';
 export * from './subjects.js';
 export * from './headers.js';
 export * from './codec.js';
+export * from './parse-message.js';
 export * from './rpc.js';
 export * from './streams.js';
 export * from './events.js';
