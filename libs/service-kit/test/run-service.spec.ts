@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { HEADERS, listRotations, subjects } from '@keymesh/contracts';
+import { defineRpc, listRotations, subjects } from '@keymesh/contracts';
 import { systemClock } from '@keymesh/kernel';
 import { makeCaller, publishEvent, type Caller } from '@keymesh/mesh';
 import { eventually, expectCode } from '@keymesh/testing';
@@ -56,7 +56,7 @@ describe('a service before the first bundle', () => {
         database: { status: 'ok' },
       },
     });
-    expect(() => rotation.kit.policy.currentPolicy()).toThrow('No valid policy bundle');
+    await expectCode(() => rotation.kit.policy.currentPolicy(), 'POLICY_UNAVAILABLE');
   });
 
   it('refuses a bundle that does not hold, and keeps waiting', async () => {
@@ -98,11 +98,8 @@ describe('a service with a bundle', () => {
 
   it('refuses what the contract does not take, and operations that are not there', async () => {
     await expectCode(caller.call(listRotations, { limit: 0 }), 'BAD_REQUEST');
-    const app = await kitMesh.mesh.connectAs(kitMesh.app);
-    const reply = await app.nats.request(subjects.rpc('app', 'rotation', 'nothing', 'do'), '{}', {
-      timeout: 2_000,
-    });
-    expect(reply.headers?.get(HEADERS.serviceErrorCode)).toBe('404');
+    const nowhere = defineRpc({ ...listRotations, noun: 'nothing', verb: 'do' });
+    await expectCode(caller.call(nowhere, {}), 'UNKNOWN_OPERATION');
   });
 
   it('counts and times what it did, by operation and outcome', async () => {

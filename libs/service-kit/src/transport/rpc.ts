@@ -1,7 +1,7 @@
 import type { ReplyOf, RequestOf, RpcContract } from '@keymesh/contracts';
 import type { Call } from '@keymesh/mesh';
 import { applyDecorators, UseFilters } from '@nestjs/common';
-import { MessagePattern } from '@nestjs/microservices';
+import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { PassThroughFilter } from './pass-through-filter.js';
 
 /** Transport id of everything that comes over the mesh. In a hybrid application a handler without one binds to every transport. */
@@ -40,4 +40,11 @@ export const meshHandler = (pattern: string, extras: Record<string, unknown>): M
     MessagePattern(pattern, MESH_TRANSPORT, extras),
     // On the method, not global: handlers are bound before a microservice's own global filters can be set.
     UseFilters(new PassThroughFilter()),
+    withBothArguments,
   );
+
+// Without parameter decorators Nest hands over the first argument alone.
+const withBothArguments: MethodDecorator = (target, key) => {
+  Payload()(target, key, 0);
+  Ctx()(target, key, 1);
+};

@@ -88,8 +88,9 @@ export async function startKitMesh(): Promise<KitMesh> {
     return signBundle(bundle, mesh.bundleKey);
   };
   const policy = await mesh.connectAs('policy');
-  const publishBytes = async (bytes: Uint8Array): Promise<void> =>
-    void (await putPolicyBundle(policy, bytes));
+  const publishBytes = async (bytes: Uint8Array): Promise<void> => {
+    await putPolicyBundle(policy, bytes);
+  };
   const environmentOf: KitMesh['environmentOf'] = (service, more = {}) => ({
     KEYMESH_NATS_URL: mesh.url,
     KEYMESH_TRUST_FILE: trustFile,
