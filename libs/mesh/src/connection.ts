@@ -1,7 +1,8 @@
 import { failure, subjects } from '@keymesh/contracts';
-import type { Secret } from '@keymesh/kernel';
-import { connect, nkeyAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import { toBase64Url, utf8, type Secret } from '@keymesh/kernel';
+import { connect, type Authenticator, type NatsConnection } from '@nats-io/transport-node';
 import { translateConnectError } from './nats-failures.js';
+import { nkeyPairOf } from './nkey.js';
 
 const RECONNECT_WAIT_MS = 250;
 const RECONNECT_JITTER_MS = 250;
@@ -17,7 +18,7 @@ export interface ConnectionLogger {
 export interface ConnectMeshOptions {
   /** `nats://host:port`, or several. */
   readonly servers: string | readonly string[];
-  /** nkey user seed in its text form (`SU…`) as bytes; the caller keeps ownership and must not dispose it before `close`. */
+  /** nkey user seed in its text form (`SU…`) as bytes; the caller keeps ownership. */
   readonly nkeySeed: Secret;
   /** The inbox prefix is made of it: the server lets nobody else read there. */
   readonly principal: string;
@@ -49,8 +50,7 @@ export async function connectMesh(options: ConnectMeshOptions): Promise<MeshConn
   const nats = await connect({
     servers: typeof servers === 'string' ? servers : [...servers],
     name: principal,
-    // EXPOSE: the nkey library signs the server's nonce with it; asked for again at every reconnect.
-    authenticator: nkeyAuthenticator(() => nkeySeed.expose()),
+    authenticator: nkeyAuthenticator(nkeySeed),
     inboxPrefix: subjects.inboxPrefix(principal),
     maxReconnectAttempts: -1,
     reconnectTimeWait: RECONNECT_WAIT_MS,
@@ -64,6 +64,12 @@ export async function connectMesh(options: ConnectMeshOptions): Promise<MeshConn
     throw translateConnectError(error);
   });
   return watch(nats, principal, logger);
+}
+
+/** Signs the server's nonce at every connect. Proves a connection and nothing else: the server chooses the nonce. */
+function nkeyAuthenticator(seed: Secret): Authenticator {
+  const { publicKey, sign } = nkeyPairOf(seed);
+  return (nonce = '') => ({ nkey: publicKey, sig: toBase64Url(sign(utf8(nonce))) });
 }
 
 function watch(

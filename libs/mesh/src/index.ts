@@ -4,6 +4,7 @@ export {
   type MeshConnection,
   connectMesh,
 } from './connection.js';
+export { type NkeyPair, isSignedByNkey, nkeyPairOf } from './nkey.js';
 export type { Call, Handler, PrincipalView, Served } from './rpc/call.js';
 export {
   type Dispatcher,

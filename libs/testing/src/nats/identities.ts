@@ -6,6 +6,7 @@ import {
   type StaticIdentity,
 } from '@keymesh/contracts';
 import { makeSigningKey, Secret, type SigningKey } from '@keymesh/kernel';
+import { nkeyPairOf } from '@keymesh/mesh';
 import { createUser } from '@nats-io/nkeys';
 
 /** A principal with both of its keys. */
@@ -28,14 +29,14 @@ export function makeTestPrincipal(
   roles: readonly Role[] = [],
   kind: PrincipalKind = 'service',
 ): TestPrincipal {
-  const nkey = createUser();
+  const nkeySeed = new Secret(createUser().getSeed(), 'nkey-seed');
   const { key, seed } = makeSigningKey();
   return {
     name,
     kind,
     roles,
-    nkeySeed: new Secret(nkey.getSeed(), 'nkey-seed'),
-    publicNkey: nkey.getPublicKey(),
+    nkeySeed,
+    publicNkey: nkeyPairOf(nkeySeed).publicKey,
     signingKey: key,
     signingSeed: seed,
   };

@@ -56,6 +56,7 @@ export async function startNatsServer(options: StartNatsServerOptions = {}): Pro
       stdio: 'ignore',
     });
     child.once('error', () => undefined); // seen as a start that times out
+    child.unref(); // a spec that forgets it still ends, and takes it along
     port = await readPort(folder, child, logFile);
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {

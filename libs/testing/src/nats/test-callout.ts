@@ -6,9 +6,9 @@ import {
   type SubjectPermissions,
 } from '@keymesh/contracts';
 import { fromUtf8, utf8 } from '@keymesh/kernel';
-import type { MeshConnection } from '@keymesh/mesh';
+import { isSignedByNkey, type MeshConnection } from '@keymesh/mesh';
 import { decode, encodeAuthorizationResponse, encodeUser, type AuthorizationRequest } from '@nats-io/jwt';
-import { fromPublic, type KeyPair } from '@nats-io/nkeys';
+import type { KeyPair } from '@nats-io/nkeys';
 import type { TestPrincipal } from './identities.js';
 
 const JWT_SECONDS = 600;
@@ -56,7 +56,7 @@ async function answer(
 function isProven({ connect_opts: client, client_info: info, request_nonce }: AuthorizationRequest): boolean {
   const nonce = info.nonce ?? request_nonce;
   if (client.nkey === undefined || client.sig === undefined || nonce === undefined) return false;
-  return fromPublic(client.nkey).verify(utf8(nonce), Buffer.from(client.sig, 'base64url'));
+  return isSignedByNkey(client.nkey, utf8(nonce), Buffer.from(client.sig, 'base64url'));
 }
 
 function userJwt(request: AuthorizationRequest, principal: TestPrincipal, issuer: KeyPair): Promise<string> {
