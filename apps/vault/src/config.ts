@@ -1,0 +1,116 @@
+import {
+  commonVariables,
+  databaseConfig,
+  databaseVariables,
+  integerVariable,
+  parseConfig,
+  secretFile,
+  toCommonConfig,
+  urlVariable,
+  type CommonConfig,
+  type Environment,
+} from '@keymesh/service-kit';
+import type { Secret } from '@keymesh/kernel';
+import { z } from 'zod';
+
+const kmsVariables = {
+  KEYMESH_KMS: z
+    .enum(['local', 'aws-kms'])
+    .default('local')
+    .describe('Which KMS wraps the root of all keys.'),
+  KEYMESH_KMS_MASTER_KEY_FILE: z.string().optional().describe('local: file of 32 random bytes, mode 0600.'),
+  KEYMESH_KMS_PASSPHRASE_FILE: secretFile('kms-passphrase')
+    .optional()
+    .describe('local: file with a passphrase without which the master key opens nothing.'),
+  KEYMESH_KMS_AWS_KEY_ID: z.string().optional().describe('aws-kms: key id, ARN or alias.'),
+  KEYMESH_KMS_AWS_REGION: z.string().optional().describe('aws-kms: region of the key.'),
+  KEYMESH_KMS_AWS_ENDPOINT: urlVariable('http:', 'https:')
+    .optional()
+    .describe('aws-kms: another address than AWS, e.g. a VPC endpoint or an emulator.'),
+} satisfies z.ZodRawShape;
+
+const vaultVariables = {
+  ...commonVariables,
+  ...kmsVariables,
+  KEYMESH_STALE_FOR_SECONDS: integerVariable(0, 86_400)
+    .prefault('900')
+    .describe('How long known credentials are served, marked stale, while Postgres is away; 0: not at all.'),
+  KEYMESH_VERSION_CACHE_MIB: integerVariable(1, 4_096)
+    .prefault('64')
+    .describe('Sealed versions kept in memory, MiB in all.'),
+  KEYMESH_RATE_LIMIT_PER_SECOND: integerVariable(1, 1_000_000)
+    .prefault('10000')
+    .describe('Requests a second that one principal may make in the long run.'),
+  KEYMESH_RATE_LIMIT_BURST: integerVariable(1, 10_000_000)
+    .prefault('20000')
+    .describe('Requests that one principal may make at once after a pause.'),
+} satisfies z.ZodRawShape;
+
+/** Which KMS, with what it needs. */
+export type KmsConfig =
+  | { readonly kind: 'local'; readonly masterKeyFile: string; readonly passphrase: Secret | undefined }
+  | {
+      readonly kind: 'aws-kms';
+      readonly keyId: string;
+      readonly region: string;
+      readonly endpoint: string | undefined;
+    };
+
+export interface VaultConfig extends CommonConfig {
+  readonly kms: KmsConfig;
+  readonly staleForSeconds: number;
+  readonly versionCacheBytes: number;
+  readonly rateLimit: { readonly requestsPerSecond: number; readonly burst: number };
+}
+
+function toKmsConfig(
+  variables: z.output<z.ZodObject<typeof kmsVariables>>,
+  context: z.core.$RefinementCtx,
+): KmsConfig {
+  const required = (name: keyof typeof kmsVariables): string => {
+    const value = variables[name];
+    if (typeof value === 'string') return value;
+    const message = `is required with KEYMESH_KMS=${variables.KEYMESH_KMS}`;
+    context.issues.push({ code: 'custom', input: undefined, path: [name], message });
+    return '';
+  };
+  return variables.KEYMESH_KMS === 'local'
+    ? {
+        kind: 'local',
+        masterKeyFile: required('KEYMESH_KMS_MASTER_KEY_FILE'),
+        passphrase: variables.KEYMESH_KMS_PASSPHRASE_FILE,
+      }
+    : {
+        kind: 'aws-kms',
+        keyId: required('KEYMESH_KMS_AWS_KEY_ID'),
+        region: required('KEYMESH_KMS_AWS_REGION'),
+        endpoint: variables.KEYMESH_KMS_AWS_ENDPOINT,
+      };
+}
+
+/** Every variable of the vault. */
+export const vaultConfig = z.object(vaultVariables).transform((variables, context): VaultConfig => ({
+  ...toCommonConfig(variables),
+  kms: toKmsConfig(variables, context),
+  staleForSeconds: variables.KEYMESH_STALE_FOR_SECONDS,
+  versionCacheBytes: variables.KEYMESH_VERSION_CACHE_MIB * 2 ** 20,
+  rateLimit: {
+    requestsPerSecond: variables.KEYMESH_RATE_LIMIT_PER_SECOND,
+    burst: variables.KEYMESH_RATE_LIMIT_BURST,
+  },
+}));
+
+/** What `init.ts` needs: the database and the KMS, before there is a mesh to pin. */
+export const initConfig = z
+  .object({ ...databaseVariables, ...kmsVariables })
+  .transform((variables, context) => ({
+    database: { url: variables.KEYMESH_DATABASE_URL, password: variables.KEYMESH_DATABASE_PASSWORD_FILE },
+    kms: toKmsConfig(variables, context),
+  }));
+
+/** @throws CONFIG_INVALID naming every variable that is wrong and its rule. */
+export const readVaultConfig = (env: Environment = process.env): VaultConfig => parseConfig(vaultConfig, env);
+export const readInitConfig = (env: Environment = process.env): z.output<typeof initConfig> =>
+  parseConfig(initConfig, env);
+export const readMigrateConfig = (env: Environment = process.env): z.output<typeof databaseConfig> =>
+  parseConfig(databaseConfig, env);

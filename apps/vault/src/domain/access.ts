@@ -1,0 +1,66 @@
+import { failure, type Action, type PolicyRequest } from '@keymesh/contracts';
+import type { Call } from '@keymesh/mesh';
+import type { Decision } from '@keymesh/policy-engine';
+import { expiresAtMs, type Credential } from './credential.js';
+import type { PolicyPort } from './ports.js';
+
+/** What was asked of the policy and what it said: goes into the audit record whole, so that it can be decided again. */
+export interface Access {
+  readonly permitted: boolean;
+  readonly request: PolicyRequest;
+  readonly decision: Decision;
+}
+
+export type PolicyResource = PolicyRequest['resource'];
+
+/** Asks the policy. Never throws for a no. @throws POLICY_UNAVAILABLE without a bundle, DENIED for a principal it does not know. */
+export type AskPolicy = (
+  call: Pick<Call, 'principal' | 'channel'>,
+  action: Action,
+  resource: PolicyResource,
+  context?: PolicyRequest['context'],
+) => Access;
+
+/** @param onDecision for metrics. */
+export const makeAskPolicy =
+  (policy: PolicyPort, onDecision?: (decision: Decision) => void): AskPolicy =>
+  (call, action, resource, context) => {
+    const principal = policy.find(call.principal);
+    // The dispatcher lets nobody unknown in; between it and here the bundle may have changed.
+    if (principal === undefined) throw failure('DENIED');
+    const request: PolicyRequest = {
+      principal,
+      action,
+      resource,
+      context: { service: 'vault', channel: call.channel, ...context },
+    };
+    const decision = policy.decide(request);
+    onDecision?.(decision);
+    return { permitted: decision.effect === 'permit', request, decision };
+  };
+
+/** A credential as policies see it: ids and attributes, never its name. `expiresAt` in seconds since the epoch. */
+export function credentialResource(credential: Credential, nowMs: number): PolicyResource {
+  const expires = expiresAtMs(credential);
+  const { namespace, type, provider, owner, tags } = credential;
+  return {
+    kind: 'credential',
+    id: credential.credentialId,
+    attributes: {
+      namespace,
+      type,
+      owner,
+      tags: [...tags],
+      isActive: expires === null || nowMs < expires,
+      ...(provider === null ? {} : { provider }),
+      ...(expires === null ? {} : { expiresAt: Math.floor(expires / 1000) }),
+    },
+  };
+}
+
+/** A namespace; what a credential that does not exist (yet) is decided as. */
+export const namespaceResource = (namespace: string): PolicyResource => ({
+  kind: 'namespace',
+  id: namespace,
+  attributes: { namespace },
+});

@@ -1,0 +1,80 @@
+import { EVENTS, subjects } from '@keymesh/contracts';
+import { utf8 } from '@keymesh/kernel';
+import { encodeLeaf, type Call } from '@keymesh/mesh';
+import canonicalize from 'canonicalize';
+import { v7 as uuidv7 } from 'uuid';
+import type { z } from 'zod';
+import type { Written } from './audit-trail.js';
+import type { Credential } from './credential.js';
+import type { MutationTransaction } from './mutations.js';
+
+/** Puts the audit record of a mutation into its own transaction: it is recorded if, and only if, it happened. */
+export const announceRecord = (
+  transaction: MutationTransaction,
+  { record, beside }: Written,
+): Promise<void> =>
+  transaction.announce({
+    kind: 'journal',
+    id: record.id,
+    subject: subjects.journal('vault'),
+    payload: encodeLeaf(record),
+    beside,
+  });
+
+/** Tells the other services that a credential has a new current version. Ids and attributes, never a name or value. */
+export function announcePromoted(
+  transaction: MutationTransaction,
+  credential: Credential,
+  call: Call,
+  nowMs: number,
+): Promise<void> {
+  const {
+    credentialId,
+    currentVersion: version,
+    revision,
+    owner,
+    namespace,
+    type,
+    provider,
+    tags,
+  } = credential;
+  return announceEvent(transaction, EVENTS.versionPromoted, {
+    ...eventHeader(call, nowMs),
+    ...{ credentialId, version, revision, owner, namespace, type, provider, tags: [...tags] },
+  });
+}
+
+/** Tells the other services that a credential is gone. */
+export function announceDeleted(
+  transaction: MutationTransaction,
+  credential: Credential,
+  call: Call,
+  nowMs: number,
+): Promise<void> {
+  const { credentialId, revision } = credential;
+  return announceEvent(transaction, EVENTS.credentialDeleted, {
+    ...eventHeader(call, nowMs),
+    credentialId,
+    revision,
+  });
+}
+
+const eventHeader = ({ traceparent }: Call, nowMs: number) => ({
+  eventId: uuidv7(),
+  occurredAt: new Date(nowMs).toISOString(),
+  ...(traceparent === undefined ? {} : { traceparent }),
+});
+
+function announceEvent<Schema extends z.ZodType<{ eventId: string }>>(
+  transaction: MutationTransaction,
+  { subject, schema }: { readonly subject: string; readonly schema: Schema },
+  content: z.input<Schema>,
+): Promise<void> {
+  const event = schema.parse(content);
+  return transaction.announce({
+    kind: 'event',
+    id: event.eventId,
+    subject,
+    payload: utf8(canonicalize(event) ?? ''),
+  });
+}

@@ -1,0 +1,149 @@
+import { randomBytes } from 'node:crypto';
+import { commitName } from '@keymesh/crypto';
+import {
+  toPublicError,
+  type AuditRecord,
+  type Beside,
+  type ErrorCode,
+  type ReplyOf,
+  type RequestOf,
+  type RpcContract,
+} from '@keymesh/contracts';
+import { toBase64Url, type Clock, type KeymeshError } from '@keymesh/kernel';
+import type { Call, Handler } from '@keymesh/mesh';
+import { v7 as uuidv7 } from 'uuid';
+import type { Access } from './access.js';
+import type { Credential } from './credential.js';
+import type { RecordDurably } from './ports.js';
+
+type Facts = NonNullable<AuditRecord['facts']>;
+type Resource = NonNullable<AuditRecord['resource']>;
+
+/** A record and what stands beside it. */
+export interface Written {
+  readonly record: AuditRecord;
+  readonly beside: Beside | undefined;
+}
+
+/** What is known of one request so far, for the record that it leaves whatever comes of it. */
+export interface Attempt {
+  /** The name that was asked for. */
+  named(name: string): void;
+  about(credential: Pick<Credential, 'credentialId' | 'revision'>, version?: number): void;
+  concerns(kind: string, id: string): void;
+  decided(access: Access): void;
+  note(facts: Facts): void;
+  /** The record of a success, for a mutation's own transaction. May be asked for again when that runs again. */
+  success(): Written;
+  /** Makes the success durable; nothing may be released before it resolves. @throws AUDIT_UNAVAILABLE */
+  succeeded(): Promise<void>;
+  /** A denial: the record says so and why, the failure (which may say something else) is what the asker gets. */
+  denied(failure: KeymeshError): KeymeshError;
+}
+
+export interface AuditTrailOptions {
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly recordDurably: RecordDurably;
+}
+
+/** Every operation's way through the audit: `audited('credential.retrieved', async (request, call, attempt) => …)`. */
+export type Audited = <C extends RpcContract>(
+  type: `${string}.${string}`,
+  operation: (request: RequestOf<C>, call: Call, attempt: Attempt) => Promise<ReplyOf<C>>,
+) => Handler<C>;
+
+/**
+ * Wraps an operation so that a failure or denial is durably recorded before it is answered, as a success is by the operation itself.
+ * INVARIANT: a refusal waits for the journal exactly as a release does, so that time does not tell denied from missing either.
+ */
+export function makeAudited(options: AuditTrailOptions): Audited {
+  return (type, operation) => async (request, call) => {
+    const attempt = makeAttempt(type, call, options);
+    try {
+      return await operation(request, call, attempt);
+    } catch (error) {
+      const { code } = toPublicError(error);
+      // The journal has just said that it cannot; asking again would not make a record.
+      if (code !== 'AUDIT_UNAVAILABLE') await attempt.failed(code);
+      throw error;
+    }
+  };
+}
+
+function makeAttempt(type: string, call: Call, { instance, clock, recordDurably }: AuditTrailOptions) {
+  let name: string | undefined;
+  let resource: Resource | undefined;
+  let access: Access | undefined;
+  let facts: Facts | undefined;
+  let denial = false;
+
+  const write = (outcome: AuditRecord['outcome'], code?: ErrorCode): Written => {
+    const commitment = name === undefined ? undefined : commitToName(name);
+    const about = resource ?? (commitment === undefined ? undefined : { kind: 'credential' });
+    return {
+      record: {
+        v: 1,
+        id: uuidv7(),
+        time: new Date(clock.now()).toISOString(),
+        type,
+        service: 'vault',
+        instance,
+        outcome,
+        ...(code === undefined ? {} : { code }),
+        principal: call.principal,
+        ...(call.sessionId === undefined ? {} : { session: call.sessionId }),
+        requestId: call.requestId,
+        ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
+        ...(about === undefined
+          ? {}
+          : {
+              resource: {
+                ...about,
+                ...(commitment === undefined ? {} : { nameCommitment: commitment.digest }),
+              },
+            }),
+        ...(access === undefined ? {} : { decision: decisionOf(access) }),
+        ...(facts === undefined ? {} : { facts }),
+      },
+      beside: commitment?.beside,
+    };
+  };
+  const journal = async ({ record, beside }: Written): Promise<void> =>
+    recordDurably(record, beside, call.deadlineAt);
+
+  return {
+    named: (asked: string) => void (name = asked),
+    about: ({ credentialId, revision }: Pick<Credential, 'credentialId' | 'revision'>, version?: number) =>
+      void (resource = {
+        kind: 'credential',
+        id: credentialId,
+        revision,
+        ...(version === undefined ? {} : { version }),
+      }),
+    concerns: (kind: string, id: string) => void (resource = { kind, id }),
+    decided: (asked: Access) => void (access = asked),
+    note: (more: Facts) => void (facts = { ...facts, ...more }),
+    success: () => write('success'),
+    succeeded: () => journal(write('success')),
+    denied: (answer: KeymeshError) => {
+      denial = true;
+      return answer;
+    },
+    failed: (code: ErrorCode) => journal(denial ? write('denied', 'DENIED') : write('failure', code)),
+  };
+}
+
+const decisionOf = ({ decision, request }: Access): NonNullable<AuditRecord['decision']> => ({
+  effect: decision.effect,
+  bundleVersion: decision.bundleVersion,
+  determiningPolicies: decision.determiningPolicies,
+  errors: decision.errors,
+  request,
+});
+
+/** SHA-256 over salt and name, a fresh salt each time: without what stands beside, the leaf tells nothing of the name. */
+function commitToName(name: string): { digest: string; beside: Beside } {
+  const salt = randomBytes(16);
+  return { digest: commitName(salt, name), beside: { name, salt: toBase64Url(salt) } };
+}

@@ -1,0 +1,101 @@
+import {
+  rotationSettings,
+  type CredentialMetadata,
+  type CredentialType,
+  type Stage,
+} from '@keymesh/contracts';
+import type { z } from 'zod';
+import { CREDENTIAL_POLICY } from './credential-policy.js';
+import { credentialTypes } from './types/index.js';
+
+export type RotationSettings = z.output<typeof rotationSettings>;
+
+/**
+ * What is known of a credential without opening it: one row. Which version has which stage is said here and covered by the row's HMAC,
+ * so that a database writer cannot swap versions. Times in milliseconds since the epoch.
+ */
+export interface Credential {
+  readonly credentialId: string;
+  readonly namespaceId: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: CredentialType;
+  readonly provider: string | null;
+  readonly description: string | null;
+  readonly tags: readonly string[];
+  readonly owner: string;
+  readonly rotation: RotationSettings | null;
+  /** As its owner set it; see {@link expiresAtMs} for what counts. */
+  readonly expiresAtMs: number | null;
+  readonly currentVersion: number;
+  readonly previousVersion: number | null;
+  readonly pendingVersion: number | null;
+  /** The highest number ever given: numbers are never used again. */
+  readonly lastVersion: number;
+  /** When the current version was made. */
+  readonly versionCreatedAtMs: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  /** A deleted credential keeps its row; a new one of the same name gets a new id. */
+  readonly deletedAtMs: number | null;
+  /** From one sequence; grows with every change of the credential or its versions. */
+  readonly revision: number;
+}
+
+/** One stored value, sealed. Its ciphertext never changes; its stage does. */
+export interface CredentialVersion {
+  readonly credentialId: string;
+  readonly version: number;
+  readonly stage: Stage;
+  readonly dekId: string;
+  readonly kekId: string;
+  readonly kekVersion: number;
+  readonly wrappedDek: Uint8Array;
+  readonly ciphertext: Uint8Array;
+  readonly createdBy: string;
+  readonly createdAtMs: number;
+  readonly rotationId: string | null;
+  /** The credential's revision when this row was last written. */
+  readonly revision: number;
+}
+
+/** The stage of a version by what the credential says; undefined for a number that it does not have or that is revoked. */
+export function liveStageOf(credential: Credential, version: number): Stage | undefined {
+  if (version === credential.currentVersion) return 'current';
+  if (version === credential.previousVersion) return 'previous';
+  return version === credential.pendingVersion ? 'pending' : undefined;
+}
+
+/** When the current version counts as expired: what its owner set, else the policy's maximal age where the type ages. */
+export function expiresAtMs(credential: Credential): number | null {
+  if (credential.expiresAtMs !== null) return credential.expiresAtMs;
+  return credentialTypes[credential.type].ages
+    ? credential.versionCreatedAtMs + CREDENTIAL_POLICY.maxAgeMs
+    : null;
+}
+
+const timestamp = (ms: number): string => new Date(ms).toISOString();
+export const timestampOrNull = (ms: number | null): string | null => (ms === null ? null : timestamp(ms));
+
+/** What may be told of it to somebody who may describe it. */
+export function toMetadata(credential: Credential, nowMs: number): CredentialMetadata {
+  const expires = expiresAtMs(credential);
+  return {
+    credentialId: credential.credentialId,
+    name: credential.name,
+    namespace: credential.namespace,
+    type: credential.type,
+    provider: credential.provider,
+    description: credential.description,
+    tags: [...credential.tags],
+    owner: credential.owner,
+    isActive: credential.deletedAtMs === null && (expires === null || nowMs < expires),
+    version: credential.currentVersion,
+    revision: credential.revision,
+    rotation: credential.rotation,
+    createdAt: timestamp(credential.createdAtMs),
+    updatedAt: timestamp(credential.updatedAtMs),
+    versionCreatedAt: timestamp(credential.versionCreatedAtMs),
+    expiresAt: timestampOrNull(expires),
+  };
+}

@@ -1,0 +1,57 @@
+import type { Stage } from '@keymesh/contracts';
+import type { Call } from '@keymesh/mesh';
+import type { Credential, CredentialVersion } from './credential.js';
+
+/** One Postgres transaction of a mutation. Every read checks the row's HMAC (CREDENTIAL_DAMAGED) and locks the row. */
+export interface MutationTransaction {
+  /** The live credential of this name, locked; also holds the name, so that nobody else creates it meanwhile. */
+  lockByName(name: string): Promise<Credential | undefined>;
+  /** The live credential of this id, locked. */
+  lockById(credentialId: string): Promise<Credential | undefined>;
+  /** The next number of the one sequence. */
+  nextRevision(): Promise<number>;
+  insertCredential(credential: Credential): Promise<void>;
+  updateCredential(credential: Credential): Promise<void>;
+  insertVersion(version: CredentialVersion): Promise<void>;
+  setStages(
+    credentialId: string,
+    changes: readonly { readonly version: number; readonly stage: Stage }[],
+    revision: number,
+  ): Promise<void>;
+  findVersion(credentialId: string, version: number): Promise<CredentialVersion | undefined>;
+  findVersionOfRotation(credentialId: string, rotationId: string): Promise<CredentialVersion | undefined>;
+  /** Commits with the rest and goes out after: the audit record (to the journal) and domain events. */
+  announce(announcement: Announcement): Promise<void>;
+}
+
+/** What leaves with a commit. Bytes are final: they are what gets hashed and published. */
+export interface Announcement {
+  readonly kind: 'journal' | 'event';
+  readonly id: string;
+  readonly subject: string;
+  readonly payload: Uint8Array;
+  readonly beside?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What a mutation did. `changed` undefined: nothing, because it was done before. */
+export interface Mutated<Reply> {
+  readonly reply: Reply;
+  readonly changed?: {
+    readonly name: string;
+    readonly credentialId: string;
+    /** The reply waits until every instance has dropped what it knew: for what takes away. */
+    readonly awaitEveryone?: boolean;
+  };
+}
+
+/** Runs mutations: one transaction each, once per (session, request id), and coherent with the other instances before it answers. */
+export interface Mutations {
+  /**
+   * @param work may run again after a deadlock: it must have no effect but through the transaction.
+   * @throws STORE_UNAVAILABLE, or what `work` throws; then nothing was changed.
+   */
+  run<Reply extends object>(
+    call: Call,
+    work: (transaction: MutationTransaction) => Promise<Mutated<Reply>>,
+  ): Promise<Reply>;
+}

@@ -1,0 +1,40 @@
+import { decodeParts, encodeParts, type ValueParts } from '@keymesh/crypto';
+import { MAX_VALUE_BYTES, failure } from '@keymesh/contracts';
+import { Secret } from '@keymesh/kernel';
+
+/** A credential's value: its parts by name, e.g. `username` and `password`. */
+export type Values = ValueParts;
+
+/** Sum of the parts' sizes in bytes. */
+export const sizeOfValues = (values: Values): number =>
+  Object.values(values).reduce((size, part) => size + part.sizeBytes, 0);
+
+/** Zeroes every part. Idempotent. */
+export function disposeValues(values: Values): void {
+  for (const part of Object.values(values)) part.dispose();
+}
+
+/**
+ * The plaintext of a version. @param values the caller keeps ownership. @returns what the caller disposes.
+ * @throws PAYLOAD_TOO_LARGE above 64 KiB of values.
+ */
+export function encodeValues(values: Values): Secret {
+  if (sizeOfValues(values) > MAX_VALUE_BYTES) {
+    throw failure('PAYLOAD_TOO_LARGE', { publicMessage: 'The value is larger than 64 KiB. Store less.' });
+  }
+  return encodeParts(values);
+}
+
+/**
+ * Reads the parts back; the caller disposes them, and the plaintext.
+ * @throws DECRYPTION_FAILED
+ */
+export function decodeValues(plaintext: Secret): Values {
+  const parts = decodeParts(plaintext);
+  // Copied: of a Buffer, `slice` gives a view, which would be zeroed together with the plaintext.
+  const copies = Object.entries(parts).map(([name, part]) => {
+    // EXPOSE: from one Secret into another.
+    return [name, new Secret(Uint8Array.from(part.expose()), 'credential-part')] as const;
+  });
+  return Object.fromEntries(copies);
+}

@@ -1,0 +1,55 @@
+import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
+import { macRow, verifyRow, type RowValue } from '@keymesh/crypto';
+import { lengthPrefixed, utf8, type Secret } from '@keymesh/kernel';
+import canonicalize from 'canonicalize';
+import type { Credential, CredentialVersion } from './credential.js';
+
+/** Seals rows against a database writer: whoever changes a column without the vault's integrity key is caught at the next read. */
+export interface RowSeal {
+  readonly credentialMac: (row: Credential) => Uint8Array;
+  readonly isCredential: (row: Credential, mac: Uint8Array) => boolean;
+  readonly versionMac: (row: CredentialVersion) => Uint8Array;
+  readonly isVersion: (row: CredentialVersion, mac: Uint8Array) => boolean;
+  /** For messages between instances of the vault, which all have the key. */
+  readonly messageMac: (message: Uint8Array) => Uint8Array;
+  /** A keyed hash of a name: equal for equal names, meaningless to who lacks the key. */
+  readonly nameTag: (name: string) => string;
+}
+
+/** Compares in constant time. */
+export const macEquals = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && timingSafeEqual(a, b);
+
+/** @param integrityKey 32 bytes; copied into a KeyObject, the caller keeps ownership. */
+export function makeRowSeal(integrityKey: Secret): RowSeal {
+  // EXPOSE: becomes a KeyObject, which node does not print.
+  const key = createSecretKey(integrityKey.expose());
+  const macOf = (purpose: string, message: Uint8Array): Uint8Array =>
+    new Uint8Array(createHmac('sha256', key).update(lengthPrefixed(purpose, message)).digest());
+  return {
+    credentialMac: (row) => macRow(key, credentialFields(row)),
+    isCredential: (row, mac) => verifyRow(key, credentialFields(row), mac),
+    versionMac: (row) => macRow(key, versionFields(row)),
+    isVersion: (row, mac) => verifyRow(key, versionFields(row), mac),
+    messageMac: (message) => macOf('keymesh/v1/vault-sync', message),
+    nameTag: (name) => Buffer.from(macOf('keymesh/v1/name-tag', utf8(name))).toString('base64url'),
+  };
+}
+
+// INVARIANT: every column that policy, stage or the read path looks at is covered, and the revision: all of the domain's row.
+const credentialFields = ({ rotation, ...columns }: Credential): Record<string, RowValue> => ({
+  table: 'credential',
+  ...columns,
+  // RFC 8785 text, because a jsonb column gives its keys back in another order.
+  rotation: rotation === null ? null : (canonicalize(rotation) ?? null),
+});
+
+// Ciphertext and wrapped DEK are authenticated by themselves, bound to credential, version and ids: an older one does not open.
+const versionFields = ({
+  wrappedDek: _wrapped,
+  ciphertext: _ciphertext,
+  ...columns
+}: CredentialVersion): Record<string, RowValue> => ({
+  table: 'credential_version',
+  ...columns,
+});

@@ -1,0 +1,167 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { makeKek } from '@keymesh/crypto';
+import { failure } from '@keymesh/contracts';
+import { MINUTE, type Clock, type Secret } from '@keymesh/kernel';
+import { v7 as uuidv7 } from 'uuid';
+import type { Kms, WrapContext } from './kms.js';
+
+/** A KEK at rest. */
+export interface WrappedKek {
+  readonly kekId: string;
+  readonly namespaceId: string;
+  /** From 1, for each namespace. */
+  readonly version: number;
+  readonly provider: string;
+  readonly providerKeyId: string;
+  readonly wrapped: Uint8Array;
+}
+
+/** Where KEKs are kept. @throws STORE_UNAVAILABLE */
+export interface KekStore {
+  /** The id of a namespace, made if it is not there. */
+  ensureNamespace(name: string, newId: string): Promise<string>;
+  findActive(namespaceId: string): Promise<WrappedKek | undefined>;
+  find(kekId: string): Promise<WrappedKek | undefined>;
+  /** Adds the first version of a namespace; when somebody else did so at the same time, nothing happens. */
+  addFirst(kek: WrappedKek): Promise<void>;
+}
+
+/** A KEK in use. The KeyObject is not printed and cannot be wiped (README.md). */
+export interface OpenKek {
+  readonly kekId: string;
+  readonly namespaceId: string;
+  readonly version: number;
+  readonly key: KeyObject;
+}
+
+export interface KeyringOptions {
+  readonly kms: Kms;
+  readonly store: KekStore;
+  readonly clock: Clock;
+  readonly onUse?: (outcome: 'hit' | 'miss') => void;
+}
+
+export interface Keyring {
+  /** The active KEK of a namespace; the namespace and its first KEK are made if they are not there. @throws KMS_UNAVAILABLE, STORE_UNAVAILABLE */
+  activeKek(namespace: string): Promise<OpenKek>;
+  /** @throws KMS_UNAVAILABLE, STORE_UNAVAILABLE, CREDENTIAL_DAMAGED for a KEK that is not there or does not unwrap. */
+  kek(kekId: string): Promise<OpenKek>;
+  /** Forgets every unwrapped key. */
+  drop(): void;
+}
+
+/** How long an unwrapped KEK serves; with the KMS away that is how long the vault goes on. */
+export const KEK_TTL_MS = 5 * MINUTE;
+/** From here on it is unwrapped again beside its use, so that no reader waits for the KMS and an outage finds a young key. */
+const RENEW_AFTER_MS = KEK_TTL_MS / 2;
+const RENEW_PAUSE_MS = 10_000;
+const MAX_USES = 2 ** 24;
+
+interface Entry {
+  readonly kek: OpenKek;
+  readonly unwrappedAt: number;
+  uses: number;
+  renewAt: number;
+}
+
+/** KEKs unwrapped by the KMS, kept for a while. */
+export function makeKeyring({ kms, store, clock, onUse }: KeyringOptions): Keyring {
+  const entries = new Map<string, Entry>();
+  const unwrapping = new Map<string, Promise<OpenKek>>();
+  const activeIds = new Map<string, string>();
+
+  const remember = (kek: OpenKek): OpenKek => {
+    const now = clock.monotonic();
+    entries.set(kek.kekId, { kek, unwrappedAt: now, uses: 0, renewAt: now + RENEW_AFTER_MS });
+    return kek;
+  };
+  /** One unwrapping at a time for each key. */
+  const unwrap = (kekId: string, load: () => Promise<WrappedKek | undefined>): Promise<OpenKek> => {
+    const under = unwrapping.get(kekId);
+    if (under !== undefined) return under;
+    const started = load()
+      .then((wrapped) => openKek(kms, wrapped))
+      .then(remember)
+      .finally(() => unwrapping.delete(kekId));
+    unwrapping.set(kekId, started);
+    return started;
+  };
+  const cached = (kekId: string): OpenKek | undefined => {
+    const entry = entries.get(kekId);
+    const now = clock.monotonic();
+    if (entry === undefined || now - entry.unwrappedAt >= KEK_TTL_MS || entry.uses >= MAX_USES) {
+      entries.delete(kekId);
+      return undefined;
+    }
+    entry.uses += 1;
+    if (now >= entry.renewAt) {
+      entry.renewAt = now + RENEW_PAUSE_MS;
+      // With the KMS away the key that is here goes on to its end.
+      unwrap(kekId, () => store.find(kekId)).catch(() => undefined);
+    }
+    return entry.kek;
+  };
+
+  return {
+    async activeKek(namespace) {
+      const known = cached(activeIds.get(namespace) ?? '');
+      onUse?.(known === undefined ? 'miss' : 'hit');
+      if (known !== undefined) return known;
+      const active = await ensureActive(kms, store, namespace);
+      activeIds.set(namespace, active.kekId);
+      return cached(active.kekId) ?? unwrap(active.kekId, () => Promise.resolve(active));
+    },
+    async kek(kekId) {
+      const known = cached(kekId);
+      onUse?.(known === undefined ? 'miss' : 'hit');
+      return known ?? unwrap(kekId, () => store.find(kekId));
+    },
+    drop() {
+      entries.clear();
+      activeIds.clear();
+    },
+  };
+}
+
+async function ensureActive(kms: Kms, store: KekStore, namespace: string): Promise<WrappedKek> {
+  const namespaceId = await store.ensureNamespace(namespace, uuidv7());
+  const active = await store.findActive(namespaceId);
+  if (active !== undefined) return active;
+  using key = makeKek();
+  const first = { kekId: uuidv7(), namespaceId, version: 1 };
+  const wrapped = await kms.wrapKey(key, contextOf(first));
+  await store.addFirst({ ...first, provider: kms.provider, providerKeyId: kms.keyId, wrapped });
+  const added = await store.findActive(namespaceId);
+  if (added === undefined) throw new Error('a namespace has no active KEK though one was added');
+  return added;
+}
+
+async function openKek(kms: Kms, kek: WrappedKek | undefined): Promise<OpenKek> {
+  if (kek === undefined) throw failure('CREDENTIAL_DAMAGED', { details: { reason: 'its KEK is not there' } });
+  using key = await unwrapOrDamaged(kms, kek);
+  const { kekId, namespaceId, version } = kek;
+  // EXPOSE: becomes a KeyObject; the bytes are zeroed when this returns.
+  return { kekId, namespaceId, version, key: createSecretKey(key.expose()) };
+}
+
+async function unwrapOrDamaged(kms: Kms, kek: WrappedKek): Promise<Secret> {
+  try {
+    return await kms.unwrapKey(kek.wrapped, contextOf(kek));
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code !== 'DECRYPTION_FAILED') throw error;
+    throw failure('CREDENTIAL_DAMAGED', { details: { reason: 'its KEK does not unwrap', kekId: kek.kekId } });
+  }
+}
+
+/** Binds a wrapped KEK to its place: moved to another namespace or version it does not unwrap. */
+const contextOf = ({
+  kekId,
+  namespaceId,
+  version,
+}: Pick<WrappedKek, 'kekId' | 'namespaceId' | 'version'>): WrapContext => ({
+  purpose: 'keymesh/v1/kek',
+  namespaceId,
+  kekId,
+  kekVersion: String(version),
+});

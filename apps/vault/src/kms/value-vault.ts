@@ -1,0 +1,55 @@
+import { decryptValue, encryptValue, makeDek, unwrapDek, wrapDek } from '@keymesh/crypto';
+import { failure } from '@keymesh/contracts';
+import { KeymeshError } from '@keymesh/kernel';
+import { v4 as uuidv4 } from 'uuid';
+import { decodeValues, encodeValues, type Values } from '../domain/parts.js';
+import type { SealedValue, ValueVault, VersionBinding } from '../domain/ports.js';
+import type { Keyring, OpenKek } from './keyring.js';
+
+/** Envelope encryption (DESIGN section 5): a fresh DEK for each version, wrapped by the namespace's KEK. */
+export function makeValueVault(keyring: Keyring): ValueVault {
+  return {
+    async openNamespace(name) {
+      const kek = await keyring.activeKek(name);
+      const { namespaceId } = kek;
+      return { namespaceId, seal: (binding, values) => sealValues(kek, { ...binding, namespaceId }, values) };
+    },
+    async open(binding, sealed) {
+      const kek = await keyring.kek(sealed.kekId);
+      return openValues(kek, binding, sealed);
+    },
+  };
+}
+
+function sealValues(kek: OpenKek, binding: VersionBinding, values: Values): SealedValue {
+  const dekId = uuidv4();
+  using plaintext = encodeValues(values);
+  using dek = makeDek();
+  return {
+    dekId,
+    kekId: kek.kekId,
+    kekVersion: kek.version,
+    wrappedDek: wrapDek({ kek: kek.key, dek, binding: { dekId, kekId: kek.kekId, kekVersion: kek.version } }),
+    ciphertext: encryptValue({ dek, plaintext, binding: { ...binding, dekId } }),
+  };
+}
+
+/** @throws CREDENTIAL_DAMAGED for every cause alike */
+function openValues(kek: OpenKek, binding: VersionBinding, sealed: SealedValue): Values {
+  const { dekId, kekId, kekVersion } = sealed;
+  // A KEK of another namespace would open nothing anyway: its id and the namespace's are bound in.
+  if (kek.namespaceId !== binding.namespaceId || kek.version !== kekVersion)
+    throw failure('CREDENTIAL_DAMAGED');
+  try {
+    using dek = unwrapDek({
+      kek: kek.key,
+      wrapped: sealed.wrappedDek,
+      binding: { dekId, kekId, kekVersion },
+    });
+    using plaintext = decryptValue({ dek, encrypted: sealed.ciphertext, binding: { ...binding, dekId } });
+    return decodeValues(plaintext);
+  } catch (error) {
+    if (KeymeshError.is(error) && error.code === 'DECRYPTION_FAILED') throw failure('CREDENTIAL_DAMAGED');
+    throw error;
+  }
+}

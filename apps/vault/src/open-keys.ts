@@ -1,0 +1,35 @@
+import { failure } from '@keymesh/contracts';
+import { signingKeyOf, type SigningKey } from '@keymesh/kernel';
+import type { ChannelKeysHookKit } from '@keymesh/service-kit';
+import type { VaultConfig } from './config.js';
+import { makeRowSeal, type RowSeal } from './domain/row-mac.js';
+import { openKms } from './kms/index.js';
+import type { Kms } from './kms/kms.js';
+import { observeKms, type KmsCall } from './kms/observed.js';
+import { openSystemKey } from './store/system-keys.js';
+
+/** The vault's own keys, unwrapped once at start and kept while it runs: neither encrypts a credential. */
+export interface VaultKeys {
+  readonly kms: Kms;
+  /** Signs the channel keys of all services. */
+  readonly meshKey: SigningKey;
+  readonly seal: RowSeal;
+}
+
+/** @throws CONFIG_INVALID when the vault is not initialised or is another mesh's, KMS_UNAVAILABLE, STORE_UNAVAILABLE */
+export async function openKeys(
+  { config, dataSource, clock }: Pick<ChannelKeysHookKit<VaultConfig>, 'config' | 'dataSource' | 'clock'>,
+  onKmsCall: (call: KmsCall) => void,
+): Promise<VaultKeys> {
+  const kms = observeKms(openKms(config.kms), clock, onKmsCall);
+  using meshSeed = await openSystemKey(dataSource, kms, 'mesh');
+  using integrityKey = await openSystemKey(dataSource, kms, 'integrity');
+  const meshKey = signingKeyOf(meshSeed);
+  if (meshKey.publicKeyText !== config.trustRoot.meshPublicKey) {
+    throw failure('CONFIG_INVALID', {
+      publicMessage:
+        "KEYMESH_TRUST_FILE: its meshPublicKey is not this vault's mesh key. The database or the file is another mesh's.",
+    });
+  }
+  return { kms, meshKey, seal: makeRowSeal(integrityKey) };
+}

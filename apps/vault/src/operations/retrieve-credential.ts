@@ -1,0 +1,135 @@
+import { failure, type ReplyOf, type retrieveCredential } from '@keymesh/contracts';
+import type { Clock } from '@keymesh/kernel';
+import type { Call, Handler } from '@keymesh/mesh';
+import type { AskPolicy } from '../domain/access.js';
+import type { Attempt, Audited } from '../domain/audit-trail.js';
+import { expiresAtMs, liveStageOf, timestampOrNull, type Credential } from '../domain/credential.js';
+import { canonicalName } from '../domain/name.js';
+import { disposeValues, type Values } from '../domain/parts.js';
+import type { MetadataIndex, PolicyPort, ValueVault, VersionReader } from '../domain/ports.js';
+import { permitLookup } from './permit.js';
+
+export type RetrieveStage = 'metadata' | 'decide' | 'version' | 'open' | 'journal';
+
+export interface RetrieveCredentialPorts {
+  readonly audited: Audited;
+  readonly index: Pick<MetadataIndex, 'findByName' | 'stillHolds'>;
+  readonly policy: Pick<PolicyPort, 'version'>;
+  readonly askPolicy: AskPolicy;
+  readonly versions: VersionReader;
+  readonly values: Pick<ValueVault, 'open'>;
+  readonly clock: Clock;
+  /** For metrics: how long each stage took. */
+  readonly onStage?: (stage: RetrieveStage, durationMs: number) => void;
+}
+
+type Reply = ReplyOf<typeof retrieveCredential>;
+interface Selector {
+  readonly version?: number | undefined;
+  readonly stage?: 'current' | 'previous' | undefined;
+}
+
+// How often a read may find, at the moment of release, that the credential or the policy has just changed.
+const MAX_ROUNDS = 5;
+
+/**
+ * Hands out a credential's value: metadata from memory → decision → sealed version from memory → decrypt → durable record → release.
+ * INVARIANT: no value is returned before the record of exactly this release is durable; otherwise it is wiped.
+ * @throws CREDENTIAL_NOT_FOUND (missing, or denied to somebody who may not describe it), DENIED, VERSION_NOT_FOUND,
+ *   AUDIT_UNAVAILABLE, CREDENTIAL_DAMAGED, KMS_UNAVAILABLE, STORE_UNAVAILABLE, POLICY_UNAVAILABLE.
+ */
+export function makeRetrieveCredential(ports: RetrieveCredentialPorts): Handler<typeof retrieveCredential> {
+  return ports.audited<typeof retrieveCredential>('credential.retrieved', async (request, call, attempt) => {
+    const name = canonicalName(request.name);
+    attempt.named(name);
+    for (let round = 1; round <= MAX_ROUNDS; round += 1) {
+      const reply = await releaseOnce(ports, name, request, call, attempt);
+      if (reply !== undefined) return reply;
+    }
+    throw failure('UNAVAILABLE', { publicMessage: 'The credential changes all the time. Ask again.' });
+  });
+}
+
+/** @returns undefined when something changed under way: begin again. */
+async function releaseOnce(
+  ports: RetrieveCredentialPorts,
+  name: string,
+  selector: Selector,
+  call: Call,
+  attempt: Attempt,
+): Promise<Reply | undefined> {
+  const stage = stopwatch(ports);
+  const lookup = await ports.index.findByName(name);
+  stage('metadata');
+
+  const decidedBy = ports.policy.version();
+  const question = { askPolicy: ports.askPolicy, call, attempt, nowMs: ports.clock.now() };
+  const credential = permitLookup(question, 'retrieve', { name }, lookup);
+  stage('decide');
+
+  const number = selectVersion(credential, selector);
+  attempt.about(credential, number);
+  const sealed = await ports.versions.read(lookup, number);
+  if (sealed === undefined) return undefined;
+  stage('version');
+
+  const values = await ports.values.open(
+    { namespaceId: credential.namespaceId, credentialId: credential.credentialId, version: number },
+    sealed,
+  );
+  stage('open');
+
+  const released = await releaseAfterRecord(values, async () => {
+    await attempt.succeeded();
+    return ports.index.stillHolds(lookup) && ports.policy.version() === decidedBy;
+  });
+  stage('journal');
+  return released ? replyOf(credential, number, values, lookup.stale) : undefined;
+}
+
+function selectVersion(credential: Credential, { version, stage }: Selector): number {
+  const byStage = stage === 'previous' ? credential.previousVersion : credential.currentVersion;
+  const number = version ?? byStage;
+  const found = number === null ? undefined : liveStageOf(credential, number);
+  // A pending version is the rotation's alone, and a revoked one is handed to nobody.
+  const isOpen = found === 'current' || found === 'previous';
+  if (number === null || !isOpen || (version !== undefined && stage !== undefined && found !== stage)) {
+    throw failure('VERSION_NOT_FOUND');
+  }
+  return number;
+}
+
+/** @returns whether the values may go out; when not, or when the record fails, they are wiped. */
+async function releaseAfterRecord(
+  values: Values,
+  recordAndRecheck: () => Promise<boolean>,
+): Promise<boolean> {
+  let released = false;
+  try {
+    released = await recordAndRecheck();
+    return released;
+  } finally {
+    if (!released) disposeValues(values);
+  }
+}
+
+const replyOf = (credential: Credential, version: number, values: Values, stale: boolean): Reply => ({
+  credentialId: credential.credentialId,
+  name: credential.name,
+  type: credential.type,
+  version,
+  stage: liveStageOf(credential, version) ?? 'revoked',
+  revision: credential.revision,
+  values,
+  expiresAt: timestampOrNull(expiresAtMs(credential)),
+  stale,
+});
+
+function stopwatch({ clock, onStage }: RetrieveCredentialPorts): (stage: RetrieveStage) => void {
+  let last = clock.monotonic();
+  return (stage) => {
+    const now = clock.monotonic();
+    onStage?.(stage, now - last);
+    last = now;
+  };
+}

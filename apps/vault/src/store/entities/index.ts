@@ -1,0 +1,16 @@
+import { CredentialEntity } from './credential.entity.js';
+import { CredentialVersionEntity } from './credential-version.entity.js';
+import { BundleFloorEntity, NamespaceEntity, NamespaceKekEntity, SystemKeyEntity } from './key.entities.js';
+
+export { CredentialEntity } from './credential.entity.js';
+export { CredentialVersionEntity } from './credential-version.entity.js';
+export { BundleFloorEntity, NamespaceEntity, NamespaceKekEntity, SystemKeyEntity } from './key.entities.js';
+
+export const vaultEntities = [
+  CredentialEntity,
+  CredentialVersionEntity,
+  NamespaceEntity,
+  NamespaceKekEntity,
+  SystemKeyEntity,
+  BundleFloorEntity,
+];

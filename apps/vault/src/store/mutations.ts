@@ -1,0 +1,100 @@
+import { insertOutbox, once, transact } from '@keymesh/postgres';
+import type { DataSource, EntityManager, FindOptionsWhere } from 'typeorm';
+import type { Mutated, Mutations, MutationTransaction } from '../domain/mutations.js';
+import type { RowSeal } from '../domain/row-mac.js';
+import { CredentialEntity, fromCredential } from './entities/credential.entity.js';
+import { CredentialVersionEntity, fromVersion } from './entities/credential-version.entity.js';
+import { openCredentialRow, openVersionRow } from './sealed-rows.js';
+
+export interface MutationsOptions {
+  readonly dataSource: DataSource;
+  readonly seal: RowSeal;
+  /**
+   * After the commit and before the reply: tells the other instances, and drops our own. Must not throw: the commit stands.
+   * `repeated`: it was committed before, by somebody who may have died before telling.
+   */
+  readonly afterCommit: (changed: NonNullable<Mutated<object>['changed']> | 'repeated') => Promise<void>;
+}
+
+/** The port {@link Mutations} over Postgres. */
+export function makeMutations({ dataSource, seal, afterCommit }: MutationsOptions): Mutations {
+  return {
+    async run(call, work) {
+      let changed: Mutated<object>['changed'];
+      const session = call.sessionId ?? `plain:${call.principal}`;
+      const { reply, repeated } = await transact(dataSource, (manager) =>
+        once(manager, session, call.requestId, async () => {
+          const mutated = await work(makeTransaction(manager, seal));
+          changed = mutated.changed;
+          return mutated.reply;
+        }),
+      );
+      const tell = repeated ? 'repeated' : changed;
+      if (tell !== undefined) await afterCommit(tell);
+      return reply;
+    },
+  };
+}
+
+function makeTransaction(manager: EntityManager, seal: RowSeal): MutationTransaction {
+  const credentials = manager.getRepository(CredentialEntity);
+  const versions = manager.getRepository(CredentialVersionEntity);
+  const lockLive = async (where: string, parameter: string) => {
+    const row = await credentials
+      .createQueryBuilder('c')
+      .setLock('pessimistic_write')
+      .where(`${where} AND c.deletedAt IS NULL`, { parameter })
+      .getOne();
+    return row === null ? undefined : openCredentialRow(seal, row);
+  };
+  const findVersion = async (where: FindOptionsWhere<CredentialVersionEntity>) => {
+    const row = await versions.findOneBy(where);
+    return row === null ? undefined : openVersionRow(seal, row);
+  };
+
+  return {
+    async lockByName(name) {
+      // A name that is not there yet has no row to lock. Taken first by everyone who locks by name, so the order is always the same.
+      await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
+        `keymesh/vault/name/${name}`,
+      ]);
+      return lockLive('c.name = :parameter', name);
+    },
+    lockById: (credentialId) => lockLive('c.credentialId = :parameter', credentialId),
+    async nextRevision() {
+      const [row] = await manager.query<{ revision: string }[]>(`SELECT nextval('revision') AS revision`);
+      return Number(row?.revision);
+    },
+    async insertCredential(credential) {
+      await credentials.insert(fromCredential(credential, seal.credentialMac(credential)));
+    },
+    updateCredential: async (credential) => {
+      const { credentialId, ...row } = fromCredential(credential, seal.credentialMac(credential));
+      await credentials.update({ credentialId }, row);
+    },
+    async insertVersion(version) {
+      await versions.insert(fromVersion(version, seal.versionMac(version)));
+    },
+    async setStages(credentialId, changes, revision) {
+      for (const { version, stage } of changes) {
+        const found = await findVersion({ credentialId, version });
+        if (found === undefined) throw new Error('a version that the credential names has no row');
+        const row = { ...found, stage, revision };
+        await versions.update(
+          { credentialId, version },
+          { stage, revision, rowMac: Buffer.from(seal.versionMac(row)) },
+        );
+      }
+    },
+    findVersion: (credentialId, version) => findVersion({ credentialId, version }),
+    findVersionOfRotation: (credentialId, rotationId) => findVersion({ credentialId, rotationId }),
+    announce: async ({ kind, id, subject, payload, beside }) =>
+      insertOutbox(manager, {
+        kind,
+        id,
+        subject,
+        payload: Buffer.from(payload),
+        ...(beside === undefined ? {} : { beside }),
+      }),
+  };
+}

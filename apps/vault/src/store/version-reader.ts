@@ -1,0 +1,103 @@
+import { failure } from '@keymesh/contracts';
+import { inStore } from '@keymesh/postgres';
+import { LRUCache } from 'lru-cache';
+import type { DataSource } from 'typeorm';
+import { liveStageOf, type Credential, type CredentialVersion } from '../domain/credential.js';
+import type { ListVersions, VersionReader } from '../domain/ports.js';
+import type { RowSeal } from '../domain/row-mac.js';
+import { CredentialVersionEntity } from './entities/credential-version.entity.js';
+import { openVersionRow } from './sealed-rows.js';
+
+/** A version row and the credential's revision in the same snapshot. */
+export interface VersionSnapshot {
+  readonly version: CredentialVersion;
+  readonly credentialRevision: number;
+}
+/** @returns undefined when there is no such row. @throws CREDENTIAL_DAMAGED, STORE_UNAVAILABLE */
+export type LoadVersion = (credentialId: string, version: number) => Promise<VersionSnapshot | undefined>;
+
+export interface VersionReaderOptions {
+  readonly loadVersion: LoadVersion;
+  /** Ciphertexts kept in memory, bytes in all. */
+  readonly maxBytes: number;
+  readonly onRead?: (outcome: 'hit' | 'miss') => void;
+}
+
+const OVERHEAD_BYTES = 512;
+
+/**
+ * Sealed versions, cached by the very metadata object they were read for: whatever changes the credential's row, or one of its versions'
+ * rows, makes another object, and what was cached is read again. So it is as coherent as the metadata index.
+ */
+export function makeVersionReader({ loadVersion, maxBytes, onRead }: VersionReaderOptions): VersionReader {
+  const cache = new LRUCache<string, { readonly of: Credential; readonly version: CredentialVersion }>({
+    maxSize: maxBytes,
+    sizeCalculation: ({ version }) => version.ciphertext.length + version.wrappedDek.length + OVERHEAD_BYTES,
+  });
+
+  return {
+    async read({ credential }, number) {
+      if (credential === undefined) throw failure('VERSION_NOT_FOUND');
+      const stage = liveStageOf(credential, number);
+      if (stage === undefined) throw failure('VERSION_NOT_FOUND');
+      const key = `${credential.credentialId}/${String(number)}`;
+      const cached = cache.get(key);
+      onRead?.(cached?.of === credential ? 'hit' : 'miss');
+      if (cached?.of === credential) return cached.version;
+
+      const read = await loadVersion(credential.credentialId, number);
+      if (read !== undefined && read.credentialRevision !== credential.revision) return undefined;
+      // The credential's sealed row names this version with this stage; a row that is missing or says otherwise was tampered with.
+      if (read?.version.stage !== stage) throw failure('CREDENTIAL_DAMAGED');
+      cache.set(key, { of: credential, version: read.version });
+      return read.version;
+    },
+  };
+}
+
+const ONE = `
+  SELECT v.*, c.revision AS credential_revision
+  FROM credential_version v JOIN credential c USING (credential_id)
+  WHERE v.credential_id = $1 AND v.version = $2`;
+
+/** The port {@link LoadVersion} over Postgres: one statement, so that row and revision are of one snapshot. */
+export const makeLoadVersion =
+  (dataSource: DataSource, seal: RowSeal): LoadVersion =>
+  (credentialId, version) =>
+    inStore(async () => {
+      const [raw] = await dataSource.query<Record<string, unknown>[]>(ONE, [credentialId, version]);
+      if (raw === undefined) return undefined;
+      return {
+        version: openVersionRow(seal, entityOf(raw)),
+        credentialRevision: Number(raw.credential_revision),
+      };
+    });
+
+const entityOf = (raw: Record<string, unknown>): CredentialVersionEntity =>
+  ({
+    credentialId: raw.credential_id,
+    version: raw.version,
+    stage: raw.stage,
+    dekId: raw.dek_id,
+    kekId: raw.kek_id,
+    kekVersion: raw.kek_version,
+    wrappedDek: raw.wrapped_dek,
+    ciphertext: raw.ciphertext,
+    createdBy: raw.created_by,
+    createdAt: raw.created_at,
+    rotationId: raw.rotation_id,
+    revision: Number(raw.revision),
+    rowMac: raw.row_mac,
+  }) as CredentialVersionEntity;
+
+/** All versions of a credential, oldest first. */
+export const makeListVersions =
+  (dataSource: DataSource, seal: RowSeal): ListVersions =>
+  (credentialId) =>
+    inStore(async () => {
+      const rows = await dataSource.getRepository(CredentialVersionEntity).find({
+        where: { credentialId },
+        order: { version: 'ASC' },
+      });
+      return rows.map((row) => openVersionRow(seal, row));
+    });

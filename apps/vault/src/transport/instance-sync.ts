@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { subjects } from '@keymesh/contracts';
+import { SECOND, toBase64Url, type Clock } from '@keymesh/kernel';
+import type { MeshConnection } from '@keymesh/mesh';
+import { CURRENCY_MS } from '../store/currency.js';
+import { decodeSync, encodeSync, type SyncMessage, type SyncSeal } from './sync-message.js';
+
+const HELLO_EVERY_MS = CURRENCY_MS / 2;
+/** An instance not heard of for so long counts as gone. */
+const GONE_AFTER_MS = 5 * SECOND;
+
+export interface InstanceSyncOptions {
+  readonly connection: MeshConnection;
+  readonly instance: string;
+  readonly seal: SyncSeal;
+  readonly clock: Clock;
+  readonly onChanged: (nameTag: string, credentialId: string) => void;
+  /** Messages may have been missed (the connection was lost), or somebody cannot say what changed. */
+  readonly onUnknown: () => void;
+}
+
+/** What changed; undefined: anything may have. */
+export type Change = { readonly nameTag: string; readonly credentialId: string } | undefined;
+
+export interface InstanceSync {
+  /** Subscribes and says hello; resolves when the server has it. Before the index is read for the first time. */
+  readonly start: () => Promise<void>;
+  /**
+   * Tells all instances of a committed change, and resolves when the server has the message: whoever is asked after that
+   * reply gets it before the question. @param awaitEveryone waits until all have acknowledged, or a second has passed. Never throws.
+   */
+  readonly tell: (change: Change, awaitEveryone: boolean) => Promise<void>;
+  readonly stop: () => void;
+}
+
+/** Keeps the caches of several vault instances coherent (DESIGN section 6). */
+export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
+  const { connection, instance, seal } = options;
+  const subject = subjects.invalidate('vault');
+  const others = makeRollCall(options.clock);
+  const acks = makeAcks();
+  let stops: (() => void)[] = [];
+
+  const send = (message: SyncMessage): void => connection.nats.publish(subject, encodeSync(seal, message));
+  const receive = (data: Uint8Array): void => {
+    const message = decodeSync(seal, data);
+    if (message === undefined || message.from === instance) return;
+    others.heard(message.from);
+    if (message.kind === 'ack') acks.came(message.id, message.from);
+    if (message.kind !== 'changed') return;
+    if (message.change === undefined) options.onUnknown();
+    else options.onChanged(message.change.nameTag, message.change.credentialId);
+    if (message.wantsAck) send({ kind: 'ack', from: instance, id: message.id });
+  };
+
+  return {
+    async start() {
+      // A callback, not an iterator: it runs in the order of the wire, before a request that came after it.
+      const subscription = connection.nats.subscribe(subject, {
+        callback: (error, message) => {
+          if (error === null) receive(message.data);
+        },
+      });
+      const hello = (): void => quietly(() => send({ kind: 'hello', from: instance }));
+      const timer = setInterval(hello, HELLO_EVERY_MS);
+      stops = [
+        () => subscription.unsubscribe(),
+        () => clearInterval(timer),
+        connection.onReconnect(options.onUnknown),
+      ];
+      hello();
+      await connection.nats.flush();
+    },
+    async tell(change, awaitEveryone) {
+      const id = toBase64Url(randomBytes(12));
+      const asked = awaitEveryone ? others.present() : [];
+      const told = async (): Promise<void> => {
+        const acknowledged = acks.from(id, asked);
+        send({
+          kind: 'changed',
+          from: instance,
+          id,
+          ...(change === undefined ? {} : { change }),
+          wantsAck: asked.length > 0,
+        });
+        await connection.nats.flush();
+        await acknowledged;
+      };
+      // After this time no instance serves what it read before the commit, told or not.
+      await atMost(CURRENCY_MS, told);
+      acks.forget(id);
+    },
+    stop: () => {
+      for (const stop of stops) stop();
+    },
+  };
+}
+
+/** Which other instances there are: those heard of lately. */
+function makeRollCall(clock: Clock) {
+  const heardAt = new Map<string, number>();
+  return {
+    heard: (name: string): void => void heardAt.set(name, clock.monotonic()),
+    present(): readonly string[] {
+      const since = clock.monotonic() - GONE_AFTER_MS;
+      for (const [name, at] of heardAt) if (at < since) heardAt.delete(name);
+      return [...heardAt.keys()];
+    },
+  };
+}
+
+/** Acknowledgements that are waited for. */
+function makeAcks() {
+  const waiting = new Map<string, { readonly missing: Set<string>; readonly done: () => void }>();
+  return {
+    from(id: string, names: readonly string[]): Promise<void> {
+      if (names.length === 0) return Promise.resolve();
+      return new Promise((done) => waiting.set(id, { missing: new Set(names), done }));
+    },
+    came(id: string, name: string): void {
+      const waiter = waiting.get(id);
+      waiter?.missing.delete(name);
+      if (waiter?.missing.size === 0) waiter.done();
+    },
+    forget: (id: string): void => void waiting.delete(id),
+  };
+}
+
+/** Waits for `work`, at most `ms`; the full `ms` when it fails. */
+async function atMost(ms: number, work: () => Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work().catch(() => late), late]).finally(() => clearTimeout(timer));
+}
+
+function quietly(work: () => void): void {
+  try {
+    work();
+  } catch {
+    // The connection is closing; without a hello the others forget us, which is right.
+  }
+}

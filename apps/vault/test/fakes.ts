@@ -1,0 +1,330 @@
+import { failure, type AuditRecord, type Beside, type Role } from '@keymesh/contracts';
+import { Secret, type SigningKey, makeSigningKey } from '@keymesh/kernel';
+import type { Call } from '@keymesh/mesh';
+import { ROLE_ACTIONS } from '@keymesh/policy-engine';
+import { makeTestClock } from '@keymesh/testing';
+import { makeAskPolicy } from '../src/domain/access.js';
+import { makeAudited } from '../src/domain/audit-trail.js';
+import type { Credential, CredentialVersion } from '../src/domain/credential.js';
+import { liveStageOf } from '../src/domain/credential.js';
+import type { Announcement, Mutated, Mutations, MutationTransaction } from '../src/domain/mutations.js';
+import type { Values } from '../src/domain/parts.js';
+import type { ListVersions, Lookup, MetadataIndex, PolicyPort, VersionReader } from '../src/domain/ports.js';
+import { makeKeyring, type KekStore, type WrappedKek } from '../src/kms/keyring.js';
+import type { Kms } from '../src/kms/kms.js';
+import { makeValueVault } from '../src/kms/value-vault.js';
+import { makeCertifyChannelKey } from '../src/operations/certify-channel-key.js';
+import { makeCredentialHistory } from '../src/operations/credential-history.js';
+import { makeDeleteCredential } from '../src/operations/delete-credential.js';
+import { makeDescribeCredential } from '../src/operations/describe-credential.js';
+import { makeDiscardVersion } from '../src/operations/discard-version.js';
+import { makeListCredentials } from '../src/operations/list-credentials.js';
+import { makeListRotatable } from '../src/operations/list-rotatable.js';
+import { makePrepareVersion } from '../src/operations/prepare-version.js';
+import { makePromoteVersion } from '../src/operations/promote-version.js';
+import { makeRetrieveCredential } from '../src/operations/retrieve-credential.js';
+import { makeRevealVersion } from '../src/operations/reveal-version.js';
+import { makeStoreCredential } from '../src/operations/store-credential.js';
+import type { VaultOperations } from '../src/transport/operations.js';
+
+/** A KMS in memory: "wraps" by keeping the key under a number. Switch it off with `away`. */
+export function makeFakeKms() {
+  const kept: { key: Uint8Array; context: string }[] = [];
+  const control = { away: false, unwraps: 0 };
+  const check = () => (control.away ? Promise.reject(failure('KMS_UNAVAILABLE')) : Promise.resolve());
+  const kms: Kms = {
+    provider: 'fake',
+    keyId: 'fake-1',
+    async wrapKey(plain, context) {
+      await check();
+      kept.push({ key: Uint8Array.from(plain.expose()), context: JSON.stringify(context) });
+      return Uint8Array.of(kept.length - 1);
+    },
+    async unwrapKey(wrapped, context) {
+      await check();
+      control.unwraps += 1;
+      const found = kept[wrapped[0] ?? -1];
+      if (found?.context !== JSON.stringify(context)) throw failure('DECRYPTION_FAILED');
+      return new Secret(Uint8Array.from(found.key), 'kek');
+    },
+  };
+  return { kms, control };
+}
+
+export function makeFakeKekStore(): KekStore {
+  const namespaces = new Map<string, string>();
+  const keks: WrappedKek[] = [];
+  return {
+    ensureNamespace(name, newId) {
+      if (!namespaces.has(name)) namespaces.set(name, newId);
+      return Promise.resolve(namespaces.get(name) ?? newId);
+    },
+    findActive: (namespaceId) => Promise.resolve(keks.find((kek) => kek.namespaceId === namespaceId)),
+    find: (kekId) => Promise.resolve(keks.find((kek) => kek.kekId === kekId)),
+    addFirst(kek) {
+      if (!keks.some(({ namespaceId }) => namespaceId === kek.namespaceId)) keks.push(kek);
+      return Promise.resolve();
+    },
+  };
+}
+
+interface Tables {
+  readonly credentials: ReadonlyMap<string, Credential>;
+  readonly versions: ReadonlyMap<string, CredentialVersion>;
+  readonly outbox: readonly Announcement[];
+}
+
+/** Rows in memory with whole transactions: all or nothing, one at a time. */
+export function makeFakeTables() {
+  let tables: Tables = { credentials: new Map(), versions: new Map(), outbox: [] };
+  let revision = 0;
+  const control = { away: false, stale: false };
+  const told: NonNullable<Mutated<object>['changed']>[] = [];
+  const replies = new Map<string, object>();
+  let queue: Promise<unknown> = Promise.resolve();
+
+  const live = (match: (credential: Credential) => boolean) =>
+    [...tables.credentials.values()].find(
+      (credential) => credential.deletedAtMs === null && match(credential),
+    );
+  const lookup = (credential: Credential | undefined): Promise<Lookup> =>
+    control.away && !control.stale
+      ? Promise.reject(failure('STORE_UNAVAILABLE'))
+      : Promise.resolve({ credential, stale: control.stale });
+
+  const index: MetadataIndex = {
+    findByName: (name) => lookup(live((credential) => credential.name === name)),
+    findById: (id) => lookup(live((credential) => credential.credentialId === id)),
+    listByName: () =>
+      Promise.resolve({
+        credentials: [...tables.credentials.values()]
+          .filter(({ deletedAtMs }) => deletedAtMs === null)
+          .sort((a, b) => (a.name < b.name ? -1 : 1)),
+        stale: control.stale,
+      }),
+    stillHolds: ({ credential }) => tables.credentials.get(credential?.credentialId ?? '') === credential,
+  };
+  const versions: VersionReader = {
+    read({ credential }, version) {
+      if (credential === undefined || liveStageOf(credential, version) === undefined)
+        return Promise.reject(failure('VERSION_NOT_FOUND'));
+      return Promise.resolve(tables.versions.get(`${credential.credentialId}/${String(version)}`));
+    },
+  };
+  const listVersions: ListVersions = (credentialId) =>
+    Promise.resolve([...tables.versions.values()].filter((row) => row.credentialId === credentialId));
+
+  const begin = () => {
+    const draft = {
+      credentials: new Map(tables.credentials),
+      versions: new Map(tables.versions),
+      outbox: [...tables.outbox],
+    };
+    const liveDraft = (match: (credential: Credential) => boolean) =>
+      Promise.resolve(
+        [...draft.credentials.values()].find(
+          (credential) => credential.deletedAtMs === null && match(credential),
+        ),
+      );
+    const transaction: MutationTransaction = {
+      lockByName: (name) => liveDraft((credential) => credential.name === name),
+      lockById: (id) => liveDraft((credential) => credential.credentialId === id),
+      nextRevision: () => Promise.resolve((revision += 1)),
+      insertCredential: (row) => Promise.resolve(void draft.credentials.set(row.credentialId, row)),
+      updateCredential: (row) => Promise.resolve(void draft.credentials.set(row.credentialId, row)),
+      insertVersion: (row) =>
+        Promise.resolve(void draft.versions.set(`${row.credentialId}/${String(row.version)}`, row)),
+      setStages(credentialId, changes, at) {
+        for (const { version, stage } of changes) {
+          const key = `${credentialId}/${String(version)}`;
+          const row = draft.versions.get(key);
+          if (row === undefined) return Promise.reject(new Error('no such version'));
+          draft.versions.set(key, { ...row, stage, revision: at });
+        }
+        return Promise.resolve();
+      },
+      findVersion: (credentialId, version) =>
+        Promise.resolve(draft.versions.get(`${credentialId}/${String(version)}`)),
+      findVersionOfRotation: (credentialId, rotationId) =>
+        Promise.resolve(
+          [...draft.versions.values()].find(
+            (row) => row.credentialId === credentialId && row.rotationId === rotationId,
+          ),
+        ),
+      announce: (announcement) => Promise.resolve(void draft.outbox.push(announcement)),
+    };
+    return { transaction, commit: () => (tables = draft) };
+  };
+
+  const runOne = async <Reply extends object>(
+    call: Call,
+    work: (transaction: MutationTransaction) => Promise<Mutated<Reply>>,
+  ): Promise<Reply> => {
+    if (control.away) throw failure('STORE_UNAVAILABLE');
+    const key = `${call.sessionId ?? `plain:${call.principal}`}/${call.requestId}`;
+    const before = replies.get(key);
+    if (before !== undefined) return before as Reply;
+    const { transaction, commit } = begin();
+    const { reply, changed } = await work(transaction);
+    commit();
+    replies.set(key, reply);
+    if (changed !== undefined) told.push(changed);
+    return reply;
+  };
+  const mutations: Mutations = {
+    run(call, work) {
+      const result = queue.then(() => runOne(call, work));
+      queue = result.catch(() => undefined);
+      return result;
+    },
+  };
+
+  return {
+    index,
+    versions,
+    listVersions,
+    mutations,
+    control,
+    told,
+    tables: () => tables,
+    /** Writes past the vault, as a database owner could. */
+    tamper: (change: (tables: Tables) => Tables) => void (tables = change(tables)),
+  };
+}
+
+export interface Journaled {
+  readonly record: AuditRecord;
+  readonly beside: Beside | undefined;
+}
+
+/** Principals of the specs: each has one role; `nobody` has none. */
+export const PRINCIPALS: Readonly<
+  Record<string, { kind: 'service' | 'operator' | 'system'; roles: Role[] }>
+> = {
+  writer: { kind: 'service', roles: ['writer'] },
+  reader: { kind: 'service', roles: ['reader'] },
+  auditor: { kind: 'operator', roles: ['auditor'] },
+  nobody: { kind: 'service', roles: ['siem'] },
+  _rotation: { kind: 'system', roles: ['rotator'] },
+  _audit: { kind: 'system', roles: [] },
+};
+
+/** Policy by role, as the built-in policies say; `forbid` adds rules. */
+export function makeFakePolicy() {
+  const control: { version: number; forbid: (request: Parameters<PolicyPort['decide']>[0]) => boolean } = {
+    version: 1,
+    forbid: () => false,
+  };
+  const policy: PolicyPort = {
+    version: () => control.version,
+    find: (name) => {
+      const known = PRINCIPALS[name];
+      return known === undefined ? undefined : { name, kind: known.kind, roles: [...known.roles] };
+    },
+    decide(request) {
+      const { roles, kind } = request.principal;
+      const byRole = roles.find((role) =>
+        ((ROLE_ACTIONS as Partial<Record<Role, readonly string[]>>)[role] ?? []).includes(request.action),
+      );
+      const bySystem =
+        kind === 'system' && request.action === 'channel-key.certify' ? 'system.channel-key' : undefined;
+      const by = byRole === undefined ? bySystem : `role.${byRole}`;
+      const permitted = by !== undefined && !control.forbid(request);
+      return {
+        effect: permitted ? 'permit' : 'forbid',
+        bundleVersion: control.version,
+        determiningPolicies: by === undefined ? [] : [by],
+        errors: [],
+      };
+    },
+  };
+  return { policy, control };
+}
+
+export interface TestVault {
+  readonly operations: VaultOperations;
+  readonly tables: ReturnType<typeof makeFakeTables>;
+  readonly kms: ReturnType<typeof makeFakeKms>['control'];
+  readonly policy: ReturnType<typeof makeFakePolicy>['control'];
+  readonly clock: ReturnType<typeof makeTestClock>;
+  readonly meshKey: SigningKey;
+  /** What the journal took, in order. */
+  readonly journaled: Journaled[];
+  /** Runs before each record is taken; throw to refuse it. */
+  onJournal: () => void | Promise<void>;
+  /** Parts of every value that was opened, to see whether they were wiped. */
+  readonly opened: Values[];
+}
+
+/** All operations over fakes of their ports; crypto and decisions about values are real. */
+export function makeTestVault(): TestVault {
+  const clock = makeTestClock();
+  const { kms, control: kmsControl } = makeFakeKms();
+  const { policy, control: policyControl } = makeFakePolicy();
+  const tables = makeFakeTables();
+  const { key: meshKey } = makeSigningKey();
+  const sealed = makeValueVault(makeKeyring({ kms, store: makeFakeKekStore(), clock }));
+  const vault: TestVault = {
+    operations: undefined as never,
+    tables,
+    kms: kmsControl,
+    policy: policyControl,
+    clock,
+    meshKey,
+    journaled: [],
+    onJournal: () => undefined,
+    opened: [],
+  };
+  const audited = makeAudited({
+    instance: 'test-1',
+    clock,
+    async recordDurably(record, beside) {
+      await vault.onJournal();
+      vault.journaled.push({ record, beside });
+    },
+  });
+  const values = {
+    ...sealed,
+    async open(...open: Parameters<typeof sealed.open>) {
+      const opened = await sealed.open(...open);
+      vault.opened.push(opened);
+      return opened;
+    },
+  };
+  const { index, versions, listVersions, mutations } = tables;
+  const ports = {
+    audited, askPolicy: makeAskPolicy(policy), policy, clock, meshKey, values, index, versions, listVersions, mutations,
+  }; // prettier-ignore
+  const operations: VaultOperations = {
+    storeCredential: makeStoreCredential(ports),
+    retrieveCredential: makeRetrieveCredential(ports),
+    listCredentials: makeListCredentials(ports),
+    describeCredential: makeDescribeCredential(ports),
+    credentialHistory: makeCredentialHistory(ports),
+    deleteCredential: makeDeleteCredential(ports),
+    prepareVersion: makePrepareVersion(ports),
+    promoteVersion: makePromoteVersion(ports),
+    discardVersion: makeDiscardVersion(ports),
+    revealVersion: makeRevealVersion(ports),
+    listRotatable: makeListRotatable(ports),
+    certifyChannelKey: makeCertifyChannelKey(ports),
+  };
+  return Object.assign(vault, { operations });
+}
+
+let requests = 0;
+/** A request of a principal in its session; each has another request id. */
+export const callBy = (principal: string, more: Partial<Call> = {}): Call => ({
+  principal,
+  sessionId: 'aa'.repeat(16),
+  requestId: `request-${String((requests += 1))}`,
+  deadlineAt: 30_000,
+  traceparent: undefined,
+  channel: 'encrypted',
+  ...more,
+});
+
+export const text = (value: string): Secret => Secret.fromText(value, 'test');
+export const textOf = (part: Secret | undefined): string =>
+  Buffer.from(part?.expose() ?? []).toString('utf8');
+export const API_KEY = 'xV7!kq-Lw2#tZp-93';
