@@ -1,10 +1,10 @@
 import { identityPrincipal } from '@keymesh/contracts';
 import { SECOND } from '@keymesh/kernel';
-import { connectMesh, encodeBeside, type MeshConnection } from '@keymesh/mesh';
+import { connectMesh, encodeBeside, nkeyPairOf, type MeshConnection } from '@keymesh/mesh';
 import type { Directory } from '@keymesh/policy-engine';
 import { makeOutboxRelay, pruneIdempotency, transact, type OutboxRelay } from '@keymesh/postgres';
 import type { ServiceKit } from '@keymesh/service-kit';
-import { fromCurveSeed, fromSeed } from '@nats-io/nkeys';
+import { fromCurveSeed } from '@nats-io/nkeys';
 import type { PolicyConfig } from './config.js';
 import { makeRecordMaker, type MakeRecord } from './domain/audit.js';
 import type { OperationPorts } from './domain/authorize.js';
@@ -150,9 +150,8 @@ function serveConnections(
     clock,
     random: Math.random,
   });
-  // EXPOSE: the nkey library keeps the seeds in its own key pairs, for as long as the service runs.
-  const issuer = fromSeed(config.calloutIssuerSeed.expose());
-  // EXPOSE: as above.
+  const issuer = nkeyPairOf(config.calloutIssuerSeed);
+  // EXPOSE: the nkey library keeps the curve seed in its own key pair, for as long as the service runs.
   const xkey = fromCurveSeed(config.calloutXkeySeed.expose());
   const callout = serveAuthCallout({
     nats: connection.nats,

@@ -1,18 +1,23 @@
-import { CLIENT_LIMITS } from '@keymesh/contracts';
-import { fromUtf8, SECOND, utf8, type Clock } from '@keymesh/kernel';
-import { decode, encodeAuthorizationResponse, encodeUser, type AuthorizationRequest } from '@nats-io/jwt';
+import { fromUtf8, utf8, type Clock } from '@keymesh/kernel';
+import type { NkeyPair } from '@keymesh/mesh';
 import type { KeyPair } from '@nats-io/nkeys';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import type { Admission, ConnectionAsk } from '../domain/admission.js';
+import {
+  readAuthorizationRequest,
+  signAuthorizationResponse,
+  signUserJwt,
+  type AuthorizationClaims,
+} from './nats-jwt.js';
 
 export type CalloutOutcome = 'admitted' | 'refused' | 'malformed' | 'overloaded' | 'failed';
 
 export interface AuthCalloutOptions {
-  readonly nats: NatsConnection;
+  readonly nats: Pick<NatsConnection, 'subscribe'>;
   /** Signs answers; its public half is in the server's configuration. */
-  readonly issuer: KeyPair;
+  readonly issuer: NkeyPair;
   /** The server encrypts to it, and we to the server. */
-  readonly xkey: KeyPair;
+  readonly xkey: Pick<KeyPair, 'open' | 'seal'>;
   readonly admit: (ask: ConnectionAsk) => Promise<Admission | undefined>;
   readonly clock: Clock;
   readonly onAnswered: (outcome: CalloutOutcome, durationMs: number, error?: unknown) => void;
@@ -24,9 +29,7 @@ const MAX_IN_FLIGHT = 256;
 /** INVARIANT: the same for every refusal, so that nobody learns which keys exist. */
 const NEUTRAL = 'not admitted';
 
-/**
- * Answers the NATS server's auth callout in the queue group `policy`. Takes only what the server encrypted to us and signed itself.
- */
+/** Answers the NATS server's auth callout in the queue group `policy`. Takes only what a server encrypted to us and signed itself. */
 export function serveAuthCallout(options: AuthCalloutOptions): { stop(): Promise<void> } {
   const { nats, clock, onAnswered } = options;
   let inFlight = 0;
@@ -52,32 +55,33 @@ export function serveAuthCallout(options: AuthCalloutOptions): { stop(): Promise
   return { stop: () => subscription.drain() };
 }
 
-async function answer({ issuer, xkey, admit }: AuthCalloutOptions, msg: Msg): Promise<CalloutOutcome> {
+async function answer({ issuer, xkey, admit, clock }: AuthCalloutOptions, msg: Msg): Promise<CalloutOutcome> {
   const serverXkey = msg.headers?.get('Nats-Server-Xkey') ?? '';
   const request = openRequest(msg.data, serverXkey, xkey);
   if (request === undefined) return 'malformed';
-  const { user_nkey: userNkey, server_id: server } = request;
   const admission = await admit(askOf(request));
-  const decision =
-    admission === undefined ? { error: NEUTRAL } : { jwt: await userJwt(admission, userNkey, issuer) };
-  const response = await encodeAuthorizationResponse(userNkey, server.id, issuer, decision, {
-    aud: server.id,
-  });
+  const [userNkey, serverId] = [request.user_nkey, request.server_id.id];
+  const answer =
+    admission === undefined
+      ? { error: NEUTRAL }
+      : { jwt: signUserJwt(admission, userNkey, issuer, clock.now()) };
+  const response = signAuthorizationResponse(answer, { userNkey, serverId }, issuer, clock.now());
   msg.respond(xkey.seal(utf8(response), serverXkey));
   return admission === undefined ? 'refused' : 'admitted';
 }
 
-/** @returns undefined for anything but a request that a server encrypted with its xkey and signed with its own key. */
-function openRequest(data: Uint8Array, serverXkey: string, xkey: KeyPair): AuthorizationRequest | undefined {
+/** @returns undefined for anything but a request of a server whose xkey is the one it was encrypted with. */
+function openRequest(
+  data: Uint8Array,
+  serverXkey: string,
+  xkey: AuthCalloutOptions['xkey'],
+): AuthorizationClaims['nats'] | undefined {
   try {
     const opened = xkey.open(data, serverXkey);
-    if (opened === null) return undefined;
-    const claims = decode<AuthorizationRequest>(fromUtf8(opened)); // checks the signature of claims.iss
-    const request = claims.nats as AuthorizationRequest;
-    const isServers = claims.iss === request.server_id.id && request.server_id.xkey === serverXkey;
-    return isServers ? request : undefined;
+    const request = opened === null ? undefined : readAuthorizationRequest(fromUtf8(opened));
+    return request?.server_id.xkey === serverXkey ? request : undefined;
   } catch {
-    return undefined;
+    return undefined; // the nkey library throws on what was not sealed to us
   }
 }
 
@@ -86,7 +90,7 @@ const askOf = ({
   connect_opts: client,
   server_id: server,
   request_nonce,
-}: AuthorizationRequest): ConnectionAsk => ({
+}: AuthorizationClaims['nats']): ConnectionAsk => ({
   nkey: client.nkey,
   signature: client.sig,
   nonce: info.nonce ?? request_nonce,
@@ -94,17 +98,3 @@ const askOf = ({
   clientId: info.id ?? 0,
   host: info.host,
 });
-
-/** The JWT with exactly the permissions of the admission. */
-const userJwt = (admission: Admission, userNkey: string, issuer: KeyPair): Promise<string> =>
-  encodeUser(
-    admission.principal,
-    userNkey,
-    issuer,
-    {
-      ...CLIENT_LIMITS,
-      pub: { allow: [...admission.permissions.publish], deny: [] },
-      sub: { allow: [...admission.permissions.subscribe], deny: [] },
-    },
-    { aud: admission.account, exp: Math.floor(admission.expiresAtMs / SECOND) },
-  );

@@ -27,14 +27,21 @@ export function rawNkey(text: string): Uint8Array | undefined {
 }
 
 /**
- * Whether the client's nkey signed the nonce that the server gave it: with an auth callout the server does not check.
- * Native Ed25519: the nkey library's own takes twenty times as long, and strangers make us do it.
+ * Whether that nkey signed those bytes. Never throws. Native Ed25519, because strangers make us do it and the nkey library's own,
+ * in JavaScript, takes a hundred times as long.
  */
-export function isNonceSigned({ nkey, signature, nonce }: ConnectionAsk): boolean {
-  if (nkey === undefined || signature === undefined || nonce === undefined || nonce === '') return false;
+export function isSignedBy(nkey: string, bytes: Uint8Array, signatureText: string): boolean {
   const raw = rawNkey(nkey);
   const key = raw === undefined ? undefined : verifyingKeyOf(toBase64Url(raw));
   // Some clients pad; the signature's bytes count.
-  const bytes = fromBase64Url(signature.replace(/=+$/, ''));
-  return key !== undefined && bytes?.length === 64 && verify(null, utf8(nonce), key, bytes);
+  const signature = fromBase64Url(signatureText.replace(/=+$/, ''));
+  return key !== undefined && signature?.length === 64 && verify(null, bytes, key, signature);
 }
+
+/** Whether the client's nkey signed the nonce that the server gave it: with an auth callout the server does not check. */
+export const isNonceSigned = ({ nkey, signature, nonce }: ConnectionAsk): boolean =>
+  nkey !== undefined &&
+  signature !== undefined &&
+  nonce !== undefined &&
+  nonce !== '' &&
+  isSignedBy(nkey, utf8(nonce), signature);
