@@ -27,15 +27,15 @@ export interface ProvisionOptions extends DatabasePassword {
  * @throws STORE_UNAVAILABLE, or INTERNAL when the admin may not.
  */
 export async function provisionDatabase(options: ProvisionOptions): Promise<void> {
-  const { database = 'keymesh', deployRole, serviceRoles } = options;
+  const { database = 'keymesh', deployRole, serviceRoles, ...admin } = options;
   const applicationName = 'keymesh-provision';
-  await withClient({ ...options, applicationName }, async (client) => {
+  await withClient({ ...admin, applicationName }, async (client) => {
     for (const role of [deployRole, ...serviceRoles]) await ensureRole(client, role);
     // The admin of a managed server is no superuser: it must be a member of the role it makes an owner.
     await client.query(`GRANT ${identifier(deployRole.name)} TO CURRENT_USER`).catch(ignoreOwnMembership);
     await ensureDatabase(client, database, deployRole.name);
   });
-  await withClient({ ...options, database, applicationName }, async (client) => {
+  await withClient({ ...admin, database, applicationName }, async (client) => {
     const grantees = serviceRoles.map((role) => identifier(role.name)).join(', ');
     const name = identifier(database);
     await client.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC`);

@@ -95,20 +95,20 @@ async function listen({ config, http, onHttp }: Boot, previous: number | undefin
 type PortMemory = Pick<ServerStep, 'previousPort' | 'taken'>;
 
 async function startDatabase(
-  { config, home, warn, external, keepers }: Boot,
+  { config, home, step, warn, external, keepers }: Boot,
   memory: PortMemory,
 ): Promise<{ url: string; port?: number; unchanged: boolean }> {
   if (config.database !== undefined) {
     external.add('postgres');
     return { url: config.database.url, unchanged: false };
   }
-  const { keeper, port, created, adminUrl } = await keepPostgres({ config, home, warn, ...memory });
+  const { keeper, port, created, adminUrl } = await keepPostgres({ config, home, step, warn, ...memory });
   keepers.set('postgres', keeper);
   return { url: adminUrl, port, unchanged: !created };
 }
 
 async function startBus(
-  { config, home, warn, external, keepers }: Boot,
+  { config, home, step, warn, external, keepers }: Boot,
   memory: PortMemory,
   identities: Identities,
 ): Promise<{ url: string; port?: number }> {
@@ -116,7 +116,7 @@ async function startBus(
     external.add('nats');
     return { url: config.natsUrl };
   }
-  const { keeper, port } = await keepNats({ config, home, warn, ...memory }, identities);
+  const { keeper, port } = await keepNats({ config, home, step, warn, ...memory }, identities);
   keepers.set('nats', keeper);
   return { url: `nats://127.0.0.1:${String(port)}`, port };
 }

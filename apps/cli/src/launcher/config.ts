@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { cliHome } from '../config.js';
 import { failure } from '@keymesh/contracts';
 import { z } from 'zod';
@@ -120,7 +121,7 @@ export function parseLauncherConfig(env: NodeJS.ProcessEnv, args: readonly strin
       v.KEYMESH_DATABASE_URL === undefined
         ? undefined
         : { url: v.KEYMESH_DATABASE_URL, passwordFile: v.KEYMESH_DATABASE_PASSWORD_FILE },
-    natsServer: v.NATS_SERVER ?? 'nats-server',
+    natsServer: v.NATS_SERVER ?? findNatsServer(root, env.PATH ?? ''),
     kms:
       v.KEYMESH_KMS === 'local'
         ? { kind: 'local', passphraseFile: v.KEYMESH_KMS_PASSPHRASE_FILE }
@@ -130,6 +131,21 @@ export function parseLauncherConfig(env: NodeJS.ProcessEnv, args: readonly strin
     logLevel: v.KEYMESH_LOG_LEVEL,
     passed: picked(env, PASSED),
   };
+}
+
+/** Where `npm start` puts it (scripts/provision/nats-server.mjs), else PATH. The plain name when it is nowhere: starting it then says so. */
+function findNatsServer(root: string, path: string): string {
+  const folders = [join(root, '.keymesh-tools'), ...path.split(delimiter)];
+  return folders.map((folder) => join(folder, 'nats-server')).find(isExecutable) ?? 'nats-server';
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The environment of this process, for {@link parseLauncherConfig}. */

@@ -70,7 +70,8 @@ function tell(error: unknown): void {
   if (KeymeshError.is(error)) {
     const { code, message } = toPublicError(error);
     process.stderr.write(`\n${code}: ${message}\n`);
-    if (code === 'INTERNAL') process.stderr.write(`${JSON.stringify(error.details)}\n${error.stack ?? ''}\n`);
+    // Details are facts for logs: codes and places, never a value.
+    if (Object.keys(error.details).length > 0) process.stderr.write(`${JSON.stringify(error.details)}\n`);
   } else
     process.stderr.write(`\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 }

@@ -9,6 +9,7 @@ import { leftoverPort, runPostgres } from './postgres.js';
 export interface ServerStep {
   readonly config: LauncherConfig;
   readonly home: Home;
+  readonly step: (text: string) => void;
   readonly warn: (text: string) => void;
   /** Ports of the last start. */
   readonly previousPort: number | undefined;
@@ -39,7 +40,7 @@ export async function keepNats(step: ServerStep, identities: Identities): Promis
 export async function keepPostgres(
   step: ServerStep,
 ): Promise<KeptServer & { readonly created: boolean; readonly adminUrl: string }> {
-  const { config, home, warn } = step;
+  const { config, home, warn, step: say } = step;
   const leftover = await leftoverPort(home, config);
   let created = false;
   let adminUrl = '';
@@ -48,7 +49,7 @@ export async function keepPostgres(
       name: 'postgres',
       say: warn,
       start: async () => {
-        const running = await runPostgres(home, port, warn);
+        const running = await runPostgres(home, port, say);
         created ||= running.server.created;
         ({ adminUrl } = running.server);
         return running;
