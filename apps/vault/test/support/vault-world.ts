@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Role } from '@keymesh/contracts';
+import { fromBase64Url, Secret, systemClock } from '@keymesh/kernel';
+import { makeCaller, type Caller } from '@keymesh/mesh';
+import { makeDataSource, migrateSchema } from '@keymesh/postgres';
+import { startService, type RunningService } from '@keymesh/service-kit';
+import {
+  makeServiceHome,
+  startTestMesh,
+  startTestPostgres,
+  type ServiceHome,
+  type TestMesh,
+  type TestPostgres,
+  type TestPrincipal,
+} from '@keymesh/testing';
+import type { DataSource } from 'typeorm';
+import { readVaultConfig, type VaultConfig } from '../../src/config.js';
+import { openKms } from '../../src/kms/index.js';
+import { vaultMigrations } from '../../src/migrations/index.js';
+import { vaultEntities } from '../../src/store/entities/index.js';
+import { addSystemKey } from '../../src/store/system-keys.js';
+import { makeVaultService } from '../../src/vault.module.js';
+
+/** A real mesh, a real Postgres and an initialised vault, as many instances of it as a spec wants. */
+export interface VaultWorld {
+  readonly mesh: TestMesh;
+  readonly postgres: TestPostgres;
+  readonly home: ServiceHome;
+  /** Connected as the vault's own role, to look at its rows or tamper with them. */
+  readonly rows: DataSource;
+  /** The environment of the vault, for a process of its own. */
+  environment(more?: Readonly<Record<string, string>>): Record<string, string>;
+  /** Runs an instance in this process; resolves when it is ready. */
+  startVault(more?: Readonly<Record<string, string>>): Promise<RunningService<VaultConfig>>;
+  /** Makes a principal, lets every instance know, and connects it. */
+  addClient(name: string, roles: readonly Role[]): Promise<Caller>;
+  /** The rotation service's own identity. */
+  asRotation(): Promise<Caller>;
+  stop(): Promise<void>;
+}
+
+export async function migrateVault(postgres: TestPostgres): Promise<void> {
+  const { deployUrl: url, password } = postgres;
+  await migrateSchema({
+    url,
+    password,
+    schema: 'vault',
+    role: postgres.roleOf('vault'),
+    migrations: vaultMigrations,
+  });
+}
+
+export async function openRows(postgres: TestPostgres): Promise<DataSource> {
+  return makeDataSource({
+    url: postgres.urlOf('vault'),
+    password: postgres.password,
+    schema: 'vault',
+    entities: vaultEntities,
+    applicationName: 'spec',
+    onPoolError: () => undefined,
+  }).initialize();
+}
+
+export async function startVaultWorld(): Promise<VaultWorld> {
+  const [mesh, postgres] = await Promise.all([startTestMesh(), startTestPostgres()]);
+  const home = await makeServiceHome(mesh, postgres);
+  const masterKeyFile = join(home.folder, 'master.key');
+  await writeFile(masterKeyFile, randomBytes(32), { mode: 0o600 });
+  await migrateVault(postgres);
+  const rows = await openRows(postgres);
+  await keepTestKeys(rows, mesh, masterKeyFile);
+
+  const clients: TestPrincipal[] = [];
+  const running: RunningService<VaultConfig>[] = [];
+  await home.publishBundle(clients);
+  const environment: VaultWorld['environment'] = (more = {}) =>
+    home.environmentOf('vault', {
+      KEYMESH_KMS_MASTER_KEY_FILE: masterKeyFile,
+      OTEL_SDK_DISABLED: 'true',
+      KEYMESH_LOG_LEVEL: 'silent',
+      ...more,
+    });
+  const callerOf = async (principal: TestPrincipal | 'rotation'): Promise<Caller> => {
+    const { name, signingKey } = principal === 'rotation' ? mesh.identities.rotation : principal;
+    const connection = await mesh.connectAs(principal);
+    return makeCaller({
+      connection,
+      principal: name,
+      signingKey,
+      meshPublicKey: mesh.trustRoot.meshPublicKey,
+      clock: systemClock,
+    });
+  };
+  return {
+    mesh,
+    postgres,
+    home,
+    rows,
+    environment,
+    async startVault(more) {
+      const service = await startService(makeVaultService(() => readVaultConfig(environment(more))));
+      running.push(service);
+      await service.ready;
+      return service;
+    },
+    async addClient(name, roles) {
+      const principal = mesh.addPrincipal(name, roles);
+      clients.push(principal);
+      await home.publishBundle(clients);
+      return callerOf(principal);
+    },
+    asRotation: () => callerOf('rotation'),
+    async stop() {
+      await Promise.all(running.map((service) => service.stop()));
+      await rows.destroy().catch(() => undefined);
+      await mesh.stop();
+      await postgres.stop();
+      await home.stop();
+    },
+  };
+}
+
+/** The mesh's test key stands in for the one that init.js makes. */
+async function keepTestKeys(rows: DataSource, mesh: TestMesh, masterKeyFile: string): Promise<void> {
+  const kms = openKms({ kind: 'local', masterKeyFile, passphrase: undefined });
+  const seed = fromBase64Url(mesh.meshKey.privateKey.export({ format: 'jwk' }).d ?? '') ?? new Uint8Array();
+  const integrity = new Secret(new Uint8Array(randomBytes(32)), 'integrity');
+  await addSystemKey(rows, kms, { purpose: 'mesh', key: new Secret(seed, 'seed'), publicKey: null });
+  await addSystemKey(rows, kms, { purpose: 'integrity', key: integrity, publicKey: null });
+}
