@@ -57,8 +57,9 @@ export function serveOperations(options: ServeOptions): { stop(): Promise<void> 
     async stop() {
       if (!subscription.isClosed()) await subscription.drain();
       if (inFlight === 0) return;
-      const idle = new Promise<void>((resolve) => (onIdle = resolve));
-      await Promise.race([idle, pause(STOP_TIMEOUT_MS)]);
+      const idle = new AbortController();
+      onIdle = () => idle.abort();
+      await pause(STOP_TIMEOUT_MS, idle.signal);
     },
   };
 }
