@@ -34,6 +34,7 @@ export {
   type WritablePolicyHolder,
 } from './policy/policy-holder.js';
 export { openPolicy } from './policy/watch-policy.js';
+export { observeDecisions } from './policy/observe-decisions.js';
 export { certifiedChannelKeys, type CertifiedChannelKeysOptions } from './channel/certified-channel-keys.js';
 export type { ChannelKeyProvider } from './channel/channel-key-provider.js';
 export { channelKeysOf } from './boot/build-kit.js';

@@ -1,10 +1,13 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { listRotations } from '@keymesh/contracts';
 import { systemClock } from '@keymesh/kernel';
-import { makeCaller } from '@keymesh/mesh';
+import { makeCaller, type Caller } from '@keymesh/mesh';
 import { eventually, expectCode } from '@keymesh/testing';
+import { context, trace } from '@opentelemetry/api';
 import { startService, type RunningService } from '../src/index.js';
 import { CANARY } from './fixtures/rotation-service.js';
 import { vaultFixture } from './fixtures/vault-service.js';
@@ -35,6 +38,32 @@ const isReady = (program: Program) =>
     },
     { timeoutMs: 20_000 },
   );
+
+async function connectApp(): Promise<Caller> {
+  const { mesh, app } = kitMesh;
+  return makeCaller({
+    connection: await mesh.connectAs(app),
+    principal: app.name,
+    signingKey: app.signingKey,
+    meshPublicKey: mesh.trustRoot.meshPublicKey,
+    clock: systemClock,
+  });
+}
+
+/** Takes whatever is posted to it, as an OTLP collector does. */
+async function startCollector(): Promise<{ url: string; text: () => string; stop: () => Promise<void> }> {
+  const chunks: Buffer[] = [];
+  const server = createServer((request, reply) => {
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => reply.setHeader('content-type', 'application/json').end('{}'));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    text: () => Buffer.concat(chunks).toString('utf8'),
+    stop: () => new Promise((resolve) => server.close(() => resolve())),
+  };
+}
 
 beforeAll(async () => {
   kitMesh = await startKitMesh();
@@ -76,6 +105,31 @@ describe('a service as a process', () => {
     expect(program.text()).not.toContain('stopping failed');
   }, 40_000);
 
+  it('sends its spans to a collector before it goes, without any text of errors', async () => {
+    const collector = await startCollector();
+    const program = start({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+    await isReady(program);
+    const caller = await connectApp();
+    // An asker whose trace is recorded; the spec's own process records nothing.
+    const sampled = trace.wrapSpanContext({
+      traceId: 'ab'.repeat(16),
+      spanId: '2'.repeat(16),
+      traceFlags: 1,
+    });
+    await context.with(trace.setSpan(context.active(), sampled), async () => {
+      await caller.call(listRotations, {});
+      await expectCode(caller.call(listRotations, { name: 'foreign' }), 'INTERNAL');
+    });
+    caller.close();
+    program.kill('SIGTERM');
+    expect(await program.exit).toBe(0);
+    await collector.stop();
+    expect(collector.text()).toContain('keymesh-rotation');
+    expect(collector.text()).toContain('listRotations');
+    expect(collector.text()).toContain('ab'.repeat(16));
+    expect(collector.text()).not.toContain(CANARY);
+  }, 40_000);
+
   it('stops while it still waits for its servers', async () => {
     const program = start({ KEYMESH_NATS_URL: 'nats://127.0.0.1:1' });
     await eventually(() => expect(program.text()).toContain('not available yet'), { timeoutMs: 20_000 });
@@ -97,16 +151,9 @@ describe('a service as a process', () => {
   }, 40_000);
 
   it('ends with 1 on an error that nobody caught, and logs no text of it; logs hold no secret at all', async () => {
-    const { mesh, app } = kitMesh;
     const program = start();
     await isReady(program);
-    const caller = makeCaller({
-      connection: await mesh.connectAs(app),
-      principal: app.name,
-      signingKey: app.signingKey,
-      meshPublicKey: mesh.trustRoot.meshPublicKey,
-      clock: systemClock,
-    });
+    const caller = await connectApp();
     await expectCode(caller.call(listRotations, { name: 'foreign' }), 'INTERNAL');
     await caller.call(listRotations, { name: 'uncaught' }).catch(() => undefined);
     caller.close();

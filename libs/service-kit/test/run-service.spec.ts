@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { defineRpc, listRotations, subjects } from '@keymesh/contracts';
+import { defineRpc, listRotations, subjects, type PolicyRequest } from '@keymesh/contracts';
 import { systemClock } from '@keymesh/kernel';
 import { makeCaller, publishEvent, type Caller } from '@keymesh/mesh';
 import { eventually, expectCode } from '@keymesh/testing';
@@ -115,6 +115,25 @@ describe('a service with a bundle', () => {
     );
     expect(text).toContain('keymesh_policy_bundle_version{service="rotation"} 2');
     expect(text).toContain('nodejs_eventloop_lag_seconds');
+  });
+
+  it('decides by the bundle, and counts what it decided', async () => {
+    const request: PolicyRequest = {
+      principal: { name: 'app', kind: 'service', roles: ['reader'] },
+      action: 'principal.lock',
+      resource: { kind: 'principal', id: 'other', attributes: {} },
+      context: {},
+    };
+    const { engine } = rotation.kit.policy.currentPolicy();
+    expect(engine.decide(request)).toMatchObject({ effect: 'forbid', bundleVersion: 2 });
+    engine.decide(request);
+    const { text } = await get('/metrics');
+    expect(text).toMatch(
+      /keymesh_policy_decisions_total\{effect="forbid",cached="no",service="rotation"\} 1/,
+    );
+    expect(text).toMatch(
+      /keymesh_policy_decisions_total\{effect="forbid",cached="yes",service="rotation"\} 1/,
+    );
   });
 
   it('works through its consumer, and again what failed', async () => {

@@ -6,6 +6,7 @@ import type { ChannelKeyProvider } from '../channel/channel-key-provider.js';
 import type { CommonConfig } from '../config/common-config.js';
 import type { PolicyHolder } from '../policy/policy-holder.js';
 import { watchPolicy } from '../policy/watch-policy.js';
+import { inSpan } from '../telemetry/in-span.js';
 import type { DataSource, ServiceKit } from '../tokens.js';
 import type { ChannelKeysHookKit, PolicyHookKit, ServiceDefinition } from './service-definition.js';
 import { untilAvailable } from './until-available.js';
@@ -107,13 +108,18 @@ function openJournal<Config extends CommonConfig>(kit: PolicyHookKit<Config>): J
     signingKey,
     clock,
     onPack({ records, ackMs, outcome }) {
+      if (records === 0) return; // a heartbeat
       metrics.journalPacks.inc({ outcome });
       metrics.journalBatch.observe(records);
       if (outcome === 'stored') metrics.journalAck.observe(ackMs / 1_000);
     },
   });
   onShutdown('journal', () => journal.close());
-  return journal;
+  return {
+    ...journal,
+    record: (record, ...rest) =>
+      inSpan('journal.record', () => journal.record(record, ...rest), { 'keymesh.event': record.type }),
+  };
 }
 
 async function openChannelKeys<Config extends CommonConfig>(

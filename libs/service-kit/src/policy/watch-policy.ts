@@ -4,6 +4,7 @@ import { watchPolicyBundle, type MeshConnection } from '@keymesh/mesh';
 import { makePolicyEngine, openBundle } from '@keymesh/policy-engine';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
+import { observeDecisions } from './observe-decisions.js';
 import { makePolicyHolder, type CurrentPolicy, type PolicyHolder } from './policy-holder.js';
 
 export interface WatchPolicyOptions {
@@ -24,7 +25,7 @@ export function watchPolicy(options: WatchPolicyOptions): PolicyHolder & { stop(
   const onBundle = (bytes: Uint8Array): void => {
     try {
       const policy = openPolicy(bytes, trustRoot, { previous: holder.findPolicy(), clock });
-      const accepted = holder.accept(policy);
+      const accepted = holder.accept(observeDecisions(policy, metrics));
       metrics.policyBundles.inc({ result: accepted ? 'accepted' : 'not-newer' });
       if (!accepted) return;
       metrics.policyBundleVersion.set(policy.version);

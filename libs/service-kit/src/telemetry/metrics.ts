@@ -12,6 +12,7 @@ export interface Metrics {
   readonly journalAck: Histogram;
   /** `stored` or `refused`. */
   readonly journalPacks: Counter<'outcome'>;
+  /** Counted by `observeDecisions`: `cached` is yes or no. */
   readonly policyDecisions: Counter<'effect' | 'cached'>;
   readonly policyBundles: Counter<'result'>;
   readonly policyBundleVersion: Gauge;
