@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto';
+import { makeSigningKey, Secret, systemClock } from '@keymesh/kernel';
+import type { TestPostgres } from '@keymesh/testing';
+import type { DataSource } from 'typeorm';
+import { makeAskPolicy } from '../../src/domain/access.js';
+import { makeAudited } from '../../src/domain/audit-trail.js';
+import { makeRowSeal, type RowSeal } from '../../src/domain/row-mac.js';
+import { makeKeyring } from '../../src/kms/keyring.js';
+import { makeValueVault } from '../../src/kms/value-vault.js';
+import { makeCredentialHistory } from '../../src/operations/credential-history.js';
+import { makeDeleteCredential } from '../../src/operations/delete-credential.js';
+import { makeDiscardVersion } from '../../src/operations/discard-version.js';
+import { makePrepareVersion } from '../../src/operations/prepare-version.js';
+import { makePromoteVersion } from '../../src/operations/promote-version.js';
+import { makeRetrieveCredential } from '../../src/operations/retrieve-credential.js';
+import { makeRevealVersion } from '../../src/operations/reveal-version.js';
+import { makeStoreCredential } from '../../src/operations/store-credential.js';
+import { makeKekStore } from '../../src/store/kek-store.js';
+import { makeLoadChanges } from '../../src/store/load-changes.js';
+import { makeMetadataIndex, type CoherentIndex } from '../../src/store/metadata-index.js';
+import { makeMutations } from '../../src/store/mutations.js';
+import { makeListVersions, makeLoadVersion, makeVersionReader } from '../../src/store/version-reader.js';
+import { verifyRows, type RowProblem } from '../../src/store/verify-rows.js';
+import { makeFakeKms, makeFakePolicy } from '../fakes.js';
+import { openRows } from './vault-world.js';
+
+/** The operations over a real Postgres, without the bus: for specs of rows, locks and histories. */
+export async function openPostgresVault(postgres: TestPostgres) {
+  const dataSource = await openRows(postgres);
+  const seal = makeRowSeal(new Secret(new Uint8Array(randomBytes(32)), 'integrity'));
+  const index = await openIndex(dataSource, seal);
+  const { kms, control: kmsControl } = makeFakeKms();
+  const { policy, control: policyControl } = makeFakePolicy();
+  const { key: meshKey } = makeSigningKey();
+  const values = makeValueVault(makeKeyring({ kms, store: makeKekStore(dataSource), clock: systemClock }));
+  const ports = {
+    audited: makeAudited({ instance: 'spec', clock: systemClock, recordDurably: () => Promise.resolve() }),
+    askPolicy: makeAskPolicy(policy),
+    policy,
+    clock: systemClock,
+    meshKey,
+    values,
+    index,
+    versions: makeVersionReader({ loadVersion: makeLoadVersion(dataSource, seal), maxBytes: 2 ** 22 }),
+    listVersions: makeListVersions(dataSource, seal),
+    mutations: makeMutations({
+      dataSource,
+      seal,
+      afterCommit(changed) {
+        if (changed === 'repeated') index.invalidateAll();
+        else index.invalidate(seal.nameTag(changed.name), changed.credentialId);
+        return Promise.resolve();
+      },
+    }),
+  };
+  return {
+    dataSource,
+    seal,
+    index,
+    values,
+    kms: kmsControl,
+    policy: policyControl,
+    store: makeStoreCredential(ports),
+    retrieve: makeRetrieveCredential(ports),
+    remove: makeDeleteCredential(ports),
+    history: makeCredentialHistory(ports),
+    prepare: makePrepareVersion(ports),
+    promote: makePromoteVersion(ports),
+    discard: makeDiscardVersion(ports),
+    reveal: makeRevealVersion(ports),
+    verify: (): Promise<RowProblem[]> => verifyRows({ dataSource, seal, values }),
+    async close() {
+      index.stop();
+      await dataSource.destroy();
+    },
+  };
+}
+export type PostgresVault = Awaited<ReturnType<typeof openPostgresVault>>;
+
+async function openIndex(dataSource: DataSource, seal: RowSeal): Promise<CoherentIndex> {
+  const index = makeMetadataIndex({
+    loadChanges: makeLoadChanges(dataSource, seal),
+    clock: systemClock,
+    staleForSeconds: 900,
+    nameTag: seal.nameTag,
+  });
+  await index.start();
+  return index;
+}
