@@ -137,6 +137,12 @@ describe('a service as a process', () => {
     expect(await program.exit).toBe(0);
   }, 40_000);
 
+  it('says so when its HTTP port is taken', async () => {
+    const program = start({ KEYMESH_HTTP_PORT: String(vault.httpPort) });
+    expect(await program.exit).toBe(1);
+    expect(program.text()).toContain('"code":"PORT_IN_USE"');
+  }, 40_000);
+
   it('names every wrong variable and its rule, no value, and ends with 2', async () => {
     const program = start({
       KEYMESH_HTTP_PORT: CANARY,

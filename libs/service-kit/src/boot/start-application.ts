@@ -29,15 +29,26 @@ export async function startApplication<Config extends CommonConfig>(
     logger: nestLogger(kit.logger),
     abortOnError: false,
     bodyParser: false,
+    // A scraper's kept-alive connection must not hold up the stop.
+    forceCloseConnections: true,
   });
   kit.onShutdown('application', () => app.close());
   app.connectMicroservice({ strategy: makeTransport(kit) });
   // Before any message: else the first ones would arrive while lifecycle hooks are still running.
   await app.init();
-  await app.listen(kit.config.http.port, kit.config.http.host);
+  await listenHttp(app, kit.config.http);
   await app.startAllMicroservices();
   const address = (app.getHttpServer() as Server).address();
   return { app, httpPort: typeof address === 'object' && address !== null ? address.port : 0 };
+}
+
+async function listenHttp(app: INestApplication, { host, port }: CommonConfig['http']): Promise<void> {
+  try {
+    await app.listen(port, host);
+  } catch (error) {
+    const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+    throw isTaken ? failure('PORT_IN_USE', { details: { port }, cause: error }) : error;
+  }
 }
 
 function rootModule<Config extends CommonConfig>(
