@@ -1,7 +1,6 @@
 import { identityPrincipal } from '@keymesh/contracts';
 import { SECOND } from '@keymesh/kernel';
 import { connectMesh, encodeBeside, nkeyPairOf, type MeshConnection } from '@keymesh/mesh';
-import type { Directory } from '@keymesh/policy-engine';
 import { makeOutboxRelay, pruneIdempotency, transact, type OutboxRelay } from '@keymesh/postgres';
 import type { ServiceKit } from '@keymesh/service-kit';
 import { fromCurveSeed } from '@nats-io/nkeys';
@@ -106,7 +105,6 @@ async function openCutting(
   const cutConnections = makeCutConnections({
     sys: sys.nats,
     connections,
-    nkeysOf: (principal) => nkeysOf(authority.current().directory, principal),
     onCut: (count) => metrics.cutConnections.inc(count),
     onFailure: (error) => logger.warn({ err: error }, 'connections could not be cut'),
   });
@@ -123,11 +121,6 @@ async function openCutting(
   kit.onShutdown('cutting', stop);
   return cutConnections;
 }
-
-const nkeysOf = (directory: Directory, principal: string): readonly string[] => {
-  const token = directory.enrolmentOf(principal)?.tokenNkey;
-  return [...(directory.find(principal)?.nkeys ?? []), ...(token === undefined ? [] : [token])];
-};
 
 function serveConnections(
   kit: Kit,

@@ -3,7 +3,7 @@ import { ACCOUNTS, clientPermissions, enrolmentPermissions, siemPermissions } fr
 import { HOUR, MINUTE, toBase64Url, utf8 } from '@keymesh/kernel';
 import { makeTestClock, type TestClock } from '@keymesh/testing';
 import { nkeyPairOf, type NkeyPair } from '@keymesh/mesh';
-import { makeFakePorts, type FakePorts } from '../../test/fake-book.js';
+import { makeFakePorts, type FakePorts } from '../../test/support/fake-ports.js';
 import {
   callOf,
   makeBookMesh,
@@ -11,7 +11,7 @@ import {
   makeNkey,
   type BookMesh,
   type TestInvitation,
-} from '../../test/fixtures.js';
+} from '../../test/support/invitations.js';
 import type { ConnectionAsk } from '../domain/admission.js';
 import { isNonceSigned } from '../transport/nkey-proof.js';
 import { makeAdmitConnection, type RememberedConnection } from './admit-connection.js';

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { HOUR, MINUTE } from '@keymesh/kernel';
 import { expectCode, makeTestClock, makeTestPrincipal, type TestClock } from '@keymesh/testing';
-import { makeFakePorts, type FakePorts } from '../../test/fake-book.js';
+import { makeFakePorts, type FakePorts } from '../../test/support/fake-ports.js';
 import {
   callOf,
   makeBookMesh,
   makeInvitation,
   type BookMesh,
   type TestInvitation,
-} from '../../test/fixtures.js';
+} from '../../test/support/invitations.js';
 import { makeCreatePrincipal } from './create-principal.js';
 import { makeEnrolPrincipal } from './enrol-principal.js';
 

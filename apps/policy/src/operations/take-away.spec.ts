@@ -2,8 +2,14 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { MINUTE } from '@keymesh/kernel';
 import { expectCode, makeTestClock, type TestClock } from '@keymesh/testing';
 import type { Role } from '@keymesh/contracts';
-import { makeFakePorts, type FakePorts } from '../../test/fake-book.js';
-import { callOf, makeBookMesh, makeInvitation, statusStatement, type BookMesh } from '../../test/fixtures.js';
+import { makeFakePorts, type FakePorts } from '../../test/support/fake-ports.js';
+import {
+  callOf,
+  makeBookMesh,
+  makeInvitation,
+  statusStatement,
+  type BookMesh,
+} from '../../test/support/invitations.js';
 import { makeCreatePrincipal } from './create-principal.js';
 import { makeDisablePrincipal } from './disable-principal.js';
 import { makeEnablePrincipal } from './enable-principal.js';

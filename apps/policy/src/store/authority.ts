@@ -16,9 +16,12 @@ import { catchUp, importGenesis } from './open-book.js';
 
 /** The bucket POLICY. */
 export interface PolicyBucket {
-  /** The bundle there, checked against our bundle key; undefined for none, or one that is not ours. @throws UNAVAILABLE */
-  get(): Promise<{ readonly bundle: PolicyBundle | undefined; readonly revision: number }>;
-  put(bytes: Uint8Array, expectedRevision: number): Promise<number>;
+  /**
+   * The bundle there, checked against our bundle key; undefined for none, or one that is not ours. Without a revision: what is there
+   * cannot even be read, and is to be written over. @throws UNAVAILABLE
+   */
+  get(): Promise<{ readonly bundle: PolicyBundle | undefined; readonly revision: number | undefined }>;
+  put(bytes: Uint8Array, expectedRevision: number | undefined): Promise<number>;
   watch(onBundle: (bytes: Uint8Array) => void): { stop(): void };
 }
 

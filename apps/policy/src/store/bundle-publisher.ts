@@ -5,9 +5,9 @@ import type { StoredBundle } from './book.js';
 /** The bucket POLICY, as the publisher needs it. */
 export interface Bucket {
   /** Version of the bundle there and its revision; version 0 when there is none or it is not by our bundle key. */
-  look(): Promise<{ readonly version: number; readonly revision: number }>;
+  look(): Promise<{ readonly version: number; readonly revision: number | undefined }>;
   /** @returns the new revision, once durable. @throws VERSION_CONFLICT when another revision is there. */
-  put(bytes: Uint8Array, expectedRevision: number): Promise<number>;
+  put(bytes: Uint8Array, expectedRevision: number | undefined): Promise<number>;
 }
 
 export interface BundlePublisher {
@@ -24,7 +24,7 @@ const MAX_ROUNDS = 10;
 /** Carries bundles to the bucket, newest first, never an older one over a newer one, whatever other instances do. */
 export function makeBundlePublisher(bucket: Bucket): BundlePublisher {
   let newest: Pick<StoredBundle, 'version' | 'bytes'> | undefined;
-  let known: { version: number; revision: number } | undefined;
+  let known: Awaited<ReturnType<Bucket['look']>> | undefined;
   let running: Promise<void> | undefined;
 
   const round = async (): Promise<void> => {

@@ -1,5 +1,5 @@
 import type { AuditRecord, PolicyBundle } from '@keymesh/contracts';
-import { readStatement } from '@keymesh/policy-engine';
+import { readStatement, type Directory } from '@keymesh/policy-engine';
 import type { MakeRecord } from '../domain/audit.js';
 import type { AuditEntry, Change, PolicyState } from '../domain/ports.js';
 import type { PolicyStore, StoredBundle } from './book.js';
@@ -42,8 +42,8 @@ function genesisRecord(text: string, makeRecord: MakeRecord): AuditEntry {
 }
 
 /**
- * The bucket is ahead of the store: somebody put the database back to an older backup. The services refuse lower versions, and rightly so;
- * we take from the bucket what operators signed and what was taken away, and go on above its version.
+ * The bucket is ahead of the store: somebody put the database back to an older backup, or used our bundle key. The services refuse lower
+ * versions, and rightly so; we take from the bucket what operators signed and what was taken away, and go on above its version.
  * @returns the newest bundle, or undefined when the store is not behind.
  */
 export async function catchUp(store: PolicyStore, ahead: PolicyBundle): Promise<StoredBundle | undefined> {
@@ -58,18 +58,28 @@ export async function catchUp(store: PolicyStore, ahead: PolicyBundle): Promise<
 }
 
 function differenceTo(ahead: PolicyBundle, { directory }: PolicyState): Change {
-  const known = directory.statements;
-  const grew = known.every((text, index) => ahead.statements[index] === text);
-  const statements = grew ? ahead.statements.slice(known.length) : [];
   const principals = new Set([...ahead.taken, ...directory.taken].map(({ principal }) => principal));
   return {
-    statements,
+    statements: furtherStatements(ahead, directory),
     // Both lists: in doubt more is taken away; an operator gives it back.
     taken: [...principals].map((principal) => ({
       principal,
       takings: strictest(principal, [...directory.taken, ...ahead.taken]),
     })),
   };
+}
+
+/** None when they do not go on from ours, or do not hold: then somebody used our bundle key, and nobody opened that bundle. */
+function furtherStatements(ahead: PolicyBundle, directory: Directory): readonly string[] {
+  const known = directory.statements;
+  if (!known.every((text, index) => ahead.statements[index] === text)) return [];
+  const further = ahead.statements.slice(known.length);
+  try {
+    directory.extend(further);
+    return further;
+  } catch {
+    return [];
+  }
 }
 
 function strictest(principal: string, taken: PolicyBundle['taken']): PolicyBundle['taken'] {

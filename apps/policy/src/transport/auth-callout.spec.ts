@@ -113,7 +113,7 @@ describe('the auth callout', () => {
       sub: user.getPublicKey(),
       aud: 'CLIENTS',
       name: 'billing',
-      exp: Math.floor((clock.now() + HOUR) / 1_000),
+      exp: Math.ceil((clock.now() + HOUR) / 1_000),
       nats: {
         pub: { allow: ['keymesh.v1.rpc.billing.>'], deny: [] },
         sub: { allow: ['_INBOX_billing.>', 'keymesh.v1.push.billing.>'], deny: [] },

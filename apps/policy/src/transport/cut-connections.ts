@@ -6,8 +6,6 @@ export interface CutOptions {
   /** Connected as a user of the system account. */
   readonly sys: Pick<NatsConnection, 'request' | 'requestMany'>;
   readonly connections: Pick<ConnectionStore, 'find' | 'forget'>;
-  /** Every nkey that a principal may be connected with. */
-  readonly nkeysOf: (principal: string) => readonly string[];
   readonly onCut: (connections: number) => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -17,19 +15,19 @@ const KICK_TIMEOUT_MS = 800;
 const FIND_MS = 400;
 
 /**
- * Cuts every connection of a principal: first those that are remembered, then those that the servers themselves know by its nkeys
+ * Cuts every connection of a principal: first those that are remembered, then those that the servers themselves know by its name
  * (remembered or not, on whatever server). A connection that is gone already is no failure.
  */
 export const makeCutConnections =
-  ({ sys, connections, nkeysOf, onCut, onFailure }: CutOptions): CutConnections =>
+  ({ sys, connections, onCut, onFailure }: CutOptions): CutConnections =>
   async (principals) => {
     await Promise.all(
       principals.map(async (principal) => {
         try {
           const remembered = await connections.find(principal);
-          const live = Promise.all(nkeysOf(principal).map((nkey) => findLive(sys, nkey)));
+          const live = findLive(sys, principal);
           const kicked = await Promise.all(remembered.map((place) => kick(sys, place)));
-          const left = (await live).flat();
+          const left = await live;
           const alsoKicked = await Promise.all(left.map((place) => kick(sys, place)));
           onCut([...kicked, ...alsoKicked].filter(Boolean).length);
           await connections.forget(remembered);
@@ -57,11 +55,12 @@ interface Connz {
   readonly data?: { readonly connections?: readonly { readonly cid: number }[] };
 }
 
-async function findLive(sys: CutOptions['sys'], nkey: string): Promise<ConnectionPlace[]> {
+/** The name in the user JWT is the principal's; the server lists connections by it. */
+async function findLive(sys: CutOptions['sys'], principal: string): Promise<ConnectionPlace[]> {
   const places: ConnectionPlace[] = [];
   const replies = await sys.requestMany(
     '$SYS.REQ.SERVER.PING.CONNZ',
-    JSON.stringify({ auth: true, user: nkey, limit: 1_024 }),
+    JSON.stringify({ auth: true, user: principal, limit: 1_024 }),
     {
       strategy: 'stall',
       maxWait: FIND_MS,

@@ -74,7 +74,7 @@ export const signUserJwt = (
       sub: userNkey,
       aud: account,
       name: principal,
-      exp: Math.floor(expiresAtMs / SECOND),
+      exp: Math.ceil(expiresAtMs / SECOND),
       nats: {
         ...CLIENT_LIMITS,
         pub: { allow: permissions.publish, deny: [] },

@@ -1,10 +1,10 @@
 import { KeymeshError, type Clock } from '@keymesh/kernel';
 import { BUILT_IN_POLICIES, foldStatements, makePolicyEngine } from '@keymesh/policy-engine';
 import type { AuditRecord } from '@keymesh/contracts';
-import { makeRecordMaker } from '../src/domain/audit.js';
-import type { AuditEntry, PolicyBook, PolicyState } from '../src/domain/ports.js';
-import { makeRefusals } from '../src/domain/refusals.js';
-import type { BookMesh } from './fixtures.js';
+import { makeRecordMaker } from '../../src/domain/audit.js';
+import type { AuditEntry, PolicyBook, PolicyState } from '../../src/domain/ports.js';
+import { makeRefusals } from '../../src/domain/refusals.js';
+import type { BookMesh } from './invitations.js';
 
 /** The ports of the operations without Postgres or a bus: the same rules, in memory. */
 export function makeFakePorts(mesh: BookMesh, clock: Clock) {
