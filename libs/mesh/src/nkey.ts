@@ -13,7 +13,7 @@ const CRC_BYTES = 2;
 export interface NkeyPair {
   /** `U…` of a user, `A…` of an account. */
   readonly publicKey: string;
-  sign(message: Uint8Array): Uint8Array;
+  readonly sign: (message: Uint8Array) => Uint8Array;
 }
 
 /**

@@ -12,7 +12,7 @@ import {
 import { eventually, startTestMesh, type TestMesh } from '@keymesh/testing';
 import { createUser } from '@nats-io/nkeys';
 import { Secret } from '@keymesh/kernel';
-import { connectMesh, publishEvent, type MeshConnection } from '@keymesh/mesh';
+import { connectMesh, publishEvent, type MeshConnection } from '../src/index.js';
 import { makeBusProbe, type BusProbe } from './bus-probe.js';
 
 let mesh: TestMesh;
@@ -228,7 +228,10 @@ describe('the account SIEM', () => {
     const ended = new Promise<void>((resolve) => {
       nats.subscribe(inbox, {
         callback: (_error, msg) => {
-          if ((msg.headers?.code ?? 0) !== 0) return resolve();
+          if ((msg.headers?.code ?? 0) !== 0) {
+            resolve();
+            return;
+          }
           pulled.push({ body: msg.string() });
           msg.respond('+ACK');
         },

@@ -17,7 +17,7 @@ import {
   type Handler,
   type MeshConnection,
   type Served,
-} from '@keymesh/mesh';
+} from '../src/index.js';
 import type { TestMesh, TestPrincipal } from '@keymesh/testing';
 import { z } from 'zod';
 

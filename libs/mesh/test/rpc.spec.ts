@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { openSession, readChannelKey } from '@keymesh/channel';
 import { describeChannel, failure, HEADERS, MAX_MESSAGE_BYTES, rpcSubject } from '@keymesh/contracts';
 import { makeSigningKey, Secret, systemClock, utf8 } from '@keymesh/kernel';
-import { callPlain, makeCaller, type MeshConnection } from '@keymesh/mesh';
+import { callPlain, makeCaller, type MeshConnection } from '../src/index.js';
 import { eventually, expectCode, startTestMesh, type TestMesh, type TestPrincipal } from '@keymesh/testing';
 import { headers, type Msg } from '@nats-io/nats-core';
 import { callerOf, echoSecret, neverServed, serveVault, type ServedVault } from './rpc-fixture.js';

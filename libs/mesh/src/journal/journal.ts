@@ -90,10 +90,10 @@ export function makeJournal(options: JournalOptions): Journal {
 
   const enqueue = (leaf: Uint8Array, beside: Uint8Array, deadlineAt: number): Promise<void> =>
     new Promise((resolve, reject) => {
-      if (closed !== undefined) return reject(notDurable('closed'));
       const record: WaitingRecord = { leaf, beside, deadlineAt, resolve, reject };
-      if (!queue.add(record)) return reject(notDurable('queue-full'));
-      pump();
+      if (closed !== undefined) reject(notDurable('closed'));
+      else if (queue.add(record)) pump();
+      else reject(notDurable('queue-full'));
     });
 
   const finish = async (): Promise<void> => {

@@ -35,7 +35,7 @@ export interface PackSender {
   /** Sends one pack and settles its records; never rejects. One at a time. */
   send(records: readonly WaitingRecord[], final?: true): Promise<void>;
   /** Records of the pack that is on its way. */
-  inFlight(): readonly WaitingRecord[];
+  readonly inFlight: () => readonly WaitingRecord[];
   lastSentAt(): number;
   /** Gives up what is on its way. */
   abort(): void;
@@ -53,9 +53,7 @@ export function makePackSender(options: PackSenderOptions): PackSender {
   const attempt = (bytes: Uint8Array, id: string): Promise<StoreOutcome> => {
     const head = headers();
     head.set(MESSAGE_ID, id);
-    const stored = storeMessage(connection, subject, bytes, head, options.ackTimeoutMs);
-    // The acknowledgement of a server that died never comes: after a reconnect ask again at once.
-    return orElseOnReconnect(connection, stored);
+    return storeMessage(connection, subject, bytes, head, options.ackTimeoutMs);
   };
 
   /** @returns whether the pack is part of the chain now. */
@@ -109,19 +107,4 @@ export function makePackSender(options: PackSenderOptions): PackSender {
 
 function refuse(records: readonly WaitingRecord[]): void {
   for (const record of records) record.reject(notDurable('refused'));
-}
-
-async function orElseOnReconnect(
-  connection: MeshConnection,
-  stored: Promise<StoreOutcome>,
-): Promise<StoreOutcome> {
-  let off = (): void => undefined;
-  const reconnected = new Promise<StoreOutcome>((resolve) => {
-    off = connection.onReconnect(() => resolve({ kind: 'unknown', cause: undefined }));
-  });
-  try {
-    return await Promise.race([stored, reconnected]);
-  } finally {
-    off();
-  }
 }

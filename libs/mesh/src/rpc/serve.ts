@@ -39,7 +39,10 @@ export function serveOperations(options: ServeOptions): { stop(): Promise<void> 
   const serve = (msg: Msg): void => {
     const asked = parseRpcSubject(msg.subject);
     if (asked === undefined) return;
-    if (inFlight >= maxInFlight) return refuse(msg, asked.principal);
+    if (inFlight >= maxInFlight) {
+      refuse(msg, asked.principal);
+      return;
+    }
     inFlight += 1;
     const operation = operations.get(operationKey(asked)) ?? unknown;
     void operation(msg).finally(() => {

@@ -74,12 +74,11 @@ function request(
     signal.addEventListener('abort', abort, { once: true });
     const subscription = nats.subscribe(inbox, {
       callback: (error, msg) => {
-        if (error !== null) return end(false);
-        const pulled = readPulled(msg);
-        // A status message (404 none, 408 waited in vain, 409 …) ends the pull. Only the first two say that all is well.
-        if (pulled === undefined) return end([404, 408].includes(msg.headers?.code ?? 0));
-        messages.push(pulled);
+        const pulled = error === null ? readPulled(msg) : undefined;
+        if (pulled !== undefined) messages.push(pulled);
         if (messages.length >= body.batch) end(true);
+        // A status message (404 none, 408 waited in vain, 409 …) ends the pull. Only the first two say that all is well.
+        else if (pulled === undefined) end(error === null && [404, 408].includes(msg.headers?.code ?? 0));
       },
     });
     nats.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`, JSON.stringify(body), { reply: inbox });

@@ -87,6 +87,7 @@ function streamConfig(declaration: StreamDeclaration): Partial<StreamConfig> & {
     storage: StorageType.File,
     max_age: declaration.maxAgeNs,
     max_bytes: declaration.maxBytes,
+    max_msgs: -1,
     max_msgs_per_subject: declaration.maxMessagesPerSubject ?? -1,
     discard: declaration.discard === 'new' ? DiscardPolicy.New : DiscardPolicy.Old,
     duplicate_window: declaration.duplicateWindowNs,

@@ -7,7 +7,7 @@ export type StoreOutcome =
   | { readonly kind: 'stored'; readonly sequence: number; readonly duplicate: boolean }
   /** The stream said no: it is certainly not stored by this attempt. */
   | { readonly kind: 'refused'; readonly errorCode: number }
-  /** No stream listens (yet): certainly not stored by this attempt. */
+  /** No stream listens (yet), or there is no connection: certainly not stored by this attempt. */
   | { readonly kind: 'nobody' }
   /** No answer, or one that says that storing went wrong half-way: it may be stored or not. */
   | { readonly kind: 'unknown'; readonly cause: unknown };
@@ -42,6 +42,27 @@ interface PublishAck {
  * `Nats-Msg-Id` header, so that the stream stores it once.
  */
 export async function storeMessage(
+  connection: MeshConnection,
+  subject: string,
+  bytes: Uint8Array,
+  headers: MsgHdrs,
+  timeoutMs: number,
+): Promise<StoreOutcome> {
+  // What is published while disconnected would be sent some time later: better not at all.
+  if (!(await connection.waitConnected(timeoutMs))) return { kind: 'nobody' };
+  let off = (): void => undefined;
+  // The acknowledgement of a server that died never comes: once it is back there is no use in waiting on.
+  const reconnected = new Promise<StoreOutcome>((resolve) => {
+    off = connection.onReconnect(() => resolve({ kind: 'unknown', cause: undefined }));
+  });
+  try {
+    return await Promise.race([publishOnce(connection, subject, bytes, headers, timeoutMs), reconnected]);
+  } finally {
+    off();
+  }
+}
+
+async function publishOnce(
   { nats }: MeshConnection,
   subject: string,
   bytes: Uint8Array,

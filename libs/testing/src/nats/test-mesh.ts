@@ -48,9 +48,9 @@ export interface TestMesh {
   readonly calloutIssuerSeed: Secret;
   readonly calloutXkeySeed: Secret;
   /** Makes a principal that the callout lets in (role `siem`: into the account SIEM). */
-  addPrincipal(name: string, roles?: readonly Role[], kind?: PrincipalKind): TestPrincipal;
+  readonly addPrincipal: (name: string, roles?: readonly Role[], kind?: PrincipalKind) => TestPrincipal;
   /** Takes a principal away again: no new connections, and its channel key is unknown. */
-  removePrincipal(name: string): void;
+  readonly removePrincipal: (name: string) => void;
   /** What a directory would say of the principals and services made here. */
   readonly directory: {
     find(name: string): PrincipalView | undefined;
@@ -146,13 +146,17 @@ function makeBook(identities: Record<StaticIdentity, TestPrincipal>) {
   const statuses = new Map<string, PrincipalView['status']>();
   return {
     byNkey,
-    add(name: string, roles: readonly Role[] = ['reader'], kind: PrincipalKind = 'service'): TestPrincipal {
+    add: (
+      name: string,
+      roles: readonly Role[] = ['reader'],
+      kind: PrincipalKind = 'service',
+    ): TestPrincipal => {
       const principal = makeTestPrincipal(name, roles, kind);
       byNkey.set(principal.publicNkey, principal);
       byName.set(name, principal);
       return principal;
     },
-    remove(name: string): void {
+    remove: (name: string): void => {
       byNkey.delete(byName.get(name)?.publicNkey ?? '');
       byName.delete(name);
     },
