@@ -40,6 +40,7 @@ export function makeAuditLog(kit: ServiceKit<AuditConfig>) {
       keysOf: (service) =>
         policy.currentPolicy().directory.find(servicePrincipal(service))?.channelKeys ?? [],
     }),
+    policyKnown: new Promise((resolve) => policy.onChange(() => resolve())),
     feedStream: makeFeedStream(connection, kit.signingKey),
     makeSigner: () =>
       makeCheckpointSigner({

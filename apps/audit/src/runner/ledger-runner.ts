@@ -12,7 +12,7 @@ import { startLoop, type Loop } from './loop.js';
 import { makeTerm, type Term } from './writer-term.js';
 
 const ELECTION_MS = SECOND;
-export const LONGEST_RETRY_MS = 10 * SECOND;
+export const LONGEST_RETRY_MS = 5 * SECOND;
 
 export interface LedgerRunnerPorts {
   readonly dataSource: DataSource;
@@ -21,6 +21,8 @@ export interface LedgerRunnerPorts {
   readonly logger: Logger;
   readonly metrics: LedgerMetrics;
   readonly writer: LedgerWriter;
+  /** Resolves with the first policy bundle: before it no signature can be checked. */
+  readonly policyKnown: Promise<void>;
   readonly feedStream: FeedStream;
   readonly logOrigin: string;
   /** A signer for one term as the writer. */

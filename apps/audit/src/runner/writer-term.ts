@@ -34,6 +34,7 @@ export function makeTerm(ports: LedgerRunnerPorts, leadership: Leadership): Term
     // What the server delivered before may be lost with the old connection, and JOURNAL may be another.
     const offReconnect = ports.connection.onReconnect(end);
     try {
+      await Promise.race([ports.policyKnown, ended]);
       await startWork(ports, { leadership, sign, end, running });
       await ended;
     } finally {
