@@ -42,11 +42,12 @@ export interface KeeperOptions {
   readonly isFinal?: (ending: Ending) => boolean;
   /** Milliseconds before each next start in a row; the last one stays. */
   readonly delaysMs?: readonly number[];
-  /** After this long in good health the row begins anew. */
+  /** After running this long the row begins anew. Default 10 s: a fault that takes longer to come back is no crash loop. */
   readonly stableMs?: number;
 }
 
 const DELAYS_MS = [200, 500, 1_000, 2_000, 5_000, 10_000, 30_000];
+const STABLE_MS = 10_000;
 
 /** What a keeper knows of its process. */
 interface Kept {
@@ -122,7 +123,7 @@ async function launch(kept: Kept): Promise<void> {
   void running.ended.then((ending) => {
     if (kept.running !== running) return; // stopped, or replaced, by us
     kept.running = undefined;
-    if (performance.now() - since > (kept.options.stableMs ?? 60_000)) kept.endingsInARow = 0;
+    if (performance.now() - since > (kept.options.stableMs ?? STABLE_MS)) kept.endingsInARow = 0;
     if (kept.wanted) onEnding(kept, ending);
   });
   if (!kept.wanted) await stopKept(kept); // asked to stop while it was starting

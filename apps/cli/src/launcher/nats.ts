@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { failure, renderAccountsBlock, renderNatsConfig } from '@keymesh/contracts';
 import {
@@ -62,21 +62,22 @@ export async function runNats(
   const leftover = findLeftover(home);
   if (leftover !== undefined) {
     if (leftover.port === port && readIfThere(home.nats.config) === text && (await takesConnections(port))) {
-      return keep(leftover);
+      return keep(home, leftover);
     }
     await endProcess(leftover, STOP_STEPS);
   }
   writeWhole(home.nats.config, text);
   const started = await start(binary, home, port);
   writeWhole(home.run('nats.json'), JSON.stringify({ ...started, port }));
-  return keep(started);
+  return keep(home, started);
 }
 
-const keep = (server: ProcessIdentity): Running => ({
+const keep = (home: Home, server: ProcessIdentity): Running => ({
   pid: server.pid,
   ended: watchForExit(server).then(() => ({})),
   stop: async () => {
     await endProcess(server, STOP_STEPS);
+    rmSync(home.run('nats.json'), { force: true });
   },
 });
 

@@ -9,7 +9,7 @@ import {
   type DatabasePassword,
   type EmbeddedPostgres,
 } from '@keymesh/postgres';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import type { LauncherConfig } from './config.js';
 import { writeWhole } from './files.js';
 import type { Home } from './home.js';
@@ -59,7 +59,10 @@ export async function runPostgres(
     server,
     pid: server.process.pid,
     ended: watchForExit(server.process).then(() => ({})),
-    stop: () => server.stop(),
+    stop: async () => {
+      await server.stop();
+      rmSync(home.run('postgres.json'), { force: true });
+    },
   };
 }
 

@@ -57,6 +57,7 @@ export async function runService(options: ServiceProcessOptions): Promise<Runnin
       if (identity !== undefined) await endProcess(identity, STOP_STEPS);
       await ended;
       rmSync(home.run(`${service}.json`), { force: true });
+      rmSync(home.run(`${service}.ready.json`), { force: true });
     },
   };
 }
