@@ -35,12 +35,7 @@ export {
   makeJournal,
 } from './journal/journal.js';
 export type { PackOutcome } from './journal/pack-sender.js';
-export {
-  type PublishEventOptions,
-  isEventSignedBy,
-  publishEvent,
-  publishPush,
-} from './streams/publish-event.js';
+export { type PublishEventOptions, publishEvent, publishPush } from './streams/publish-event.js';
 export {
   type ConsumeOptions,
   type Consumption,
@@ -50,3 +45,9 @@ export {
 } from './streams/consume.js';
 export { getPolicyBundle, putPolicyBundle, watchPolicyBundle } from './streams/policy-bundle.js';
 export { reconcileStreams } from './streams/reconcile-streams.js';
+export {
+  type EventToSign,
+  type SignedEvent,
+  isEventSignedBy,
+  signEvents,
+} from './streams/event-signature.js';

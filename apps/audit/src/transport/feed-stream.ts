@@ -1,6 +1,6 @@
 import { failure, HEADERS } from '@keymesh/contracts';
-import { lengthPrefixed, signTextFor, type SigningKey } from '@keymesh/kernel';
-import type { MeshConnection } from '@keymesh/mesh';
+import type { SigningKey } from '@keymesh/kernel';
+import { signEvents, type EventToSign, type MeshConnection } from '@keymesh/mesh';
 import { headers, type MsgHdrs } from '@nats-io/nats-core';
 import type { FeedMessage, FeedStream } from '../operations/publish-feed.js';
 import { readStoredMessage, readStreamEnds } from './jetstream-api.js';
@@ -29,8 +29,9 @@ export function makeFeedStream(connection: MeshConnection, signingKey: SigningKe
       return { streamSequence: lastSequence, logIndex: Number.isSafeInteger(index) ? index : undefined };
     },
     async append(messages, after) {
+      const signatures = signEvents(messages.map(signedPart), signingKey);
       const acks = await Promise.allSettled(
-        messages.map((message, at) => publish(connection, message, after + at, signingKey)),
+        messages.map((message, at) => publish(connection, message, after + at, signatures[at] ?? '')),
       );
       const failed = acks.find((ack) => ack.status === 'rejected');
       if (failed !== undefined) throw failed.reason;
@@ -43,12 +44,12 @@ async function publish(
   { nats }: MeshConnection,
   message: FeedMessage,
   after: number,
-  signingKey: SigningKey,
+  signature: string,
 ): Promise<void> {
   let ack: PublishAck;
   try {
     const reply = await nats.request(message.subject, message.body, {
-      headers: headersOf(message, after, signingKey),
+      headers: headersOf(message, after, signature),
       timeout: ACK_TIMEOUT_MS,
     });
     ack = reply.json();
@@ -62,19 +63,17 @@ async function publish(
   });
 }
 
-function headersOf(
-  { subject, messageId, eventId, body, headers: own }: FeedMessage,
-  after: number,
-  signingKey: SigningKey,
-): MsgHdrs {
+const signedPart = ({ subject, eventId: id, body: bytes }: FeedMessage): EventToSign => ({
+  subject,
+  id,
+  bytes,
+});
+
+function headersOf({ messageId, headers: own }: FeedMessage, after: number, signature: string): MsgHdrs {
   const all = headers();
   for (const [name, value] of Object.entries(own)) all.set(name, value);
   all.set('Nats-Msg-Id', messageId);
   all.set('Nats-Expected-Last-Sequence', String(after));
-  // As `isEventSignedBy` of @keymesh/mesh reads it.
-  all.set(
-    HEADERS.signature,
-    signTextFor('keymesh/v1/event', lengthPrefixed(subject, eventId, body), signingKey),
-  );
+  all.set(HEADERS.signature, signature);
   return all;
 }

@@ -1,10 +1,11 @@
 import { failure, HEADERS } from '@keymesh/contracts';
-import { fromBase64Url, lengthPrefixed, signTextFor, verifyFor, type SigningKey } from '@keymesh/kernel';
+import type { SigningKey } from '@keymesh/kernel';
 import { headers, type MsgHdrs } from '@nats-io/nats-core';
 import type { MeshConnection } from '../connection.js';
 import { MESSAGE_ID } from '../nats-headers.js';
 import { pause } from '../pause.js';
 import { translateRequestError } from '../nats-failures.js';
+import { signEvents } from './event-signature.js';
 import { storeMessage } from './store-message.js';
 
 const ATTEMPTS = 3;
@@ -13,21 +14,9 @@ const RETRY_DELAY_MS = 100;
 
 export interface PublishEventOptions {
   readonly headers?: Readonly<Record<string, string>>;
-  /** Signs subject, id and bytes (`Keymesh-Signature`). */
+  /** Signs subject, id and bytes (`Keymesh-Signature`; event-signature.ts). */
   readonly signingKey?: SigningKey;
 }
-
-/** What a producer signs of an event. */
-export interface SignedEvent {
-  readonly subject: string;
-  readonly id: string;
-  readonly bytes: Uint8Array;
-  /** `Keymesh-Signature` */
-  readonly signature: string;
-}
-
-const covered = (subject: string, id: string, bytes: Uint8Array): Uint8Array =>
-  lengthPrefixed(subject, id, bytes);
 
 /**
  * Publishes to a stream and resolves when it is stored. Safe to repeat with the same id: the stream drops repeats for two minutes, and
@@ -57,18 +46,10 @@ function eventHeaders(subject: string, id: string, bytes: Uint8Array, options: P
   head.set(MESSAGE_ID, id);
   head.set(HEADERS.eventId, id);
   if (options.signingKey !== undefined) {
-    const signature = signTextFor('keymesh/v1/event', covered(subject, id, bytes), options.signingKey);
+    const [signature = ''] = signEvents([{ subject, id, bytes }], options.signingKey);
     head.set(HEADERS.signature, signature);
   }
   return head;
-}
-
-/** @returns whether the event was signed by one of these keys (32 bytes base64url). Never throws. */
-export function isEventSignedBy(publicKeys: readonly string[], event: SignedEvent): boolean {
-  const signature = fromBase64Url(event.signature);
-  if (signature === undefined) return false;
-  const message = covered(event.subject, event.id, event.bytes);
-  return publicKeys.some((publicKey) => verifyFor('keymesh/v1/event', message, signature, publicKey));
 }
 
 /**
