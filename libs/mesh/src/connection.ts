@@ -57,6 +57,8 @@ export async function connectMesh(options: ConnectMeshOptions): Promise<MeshConn
     reconnectJitter: RECONNECT_JITTER_MS,
     pingInterval: PING_INTERVAL_MS,
     timeout: CONNECT_TIMEOUT_MS,
+    // Else every request makes two Errors with stack traces, in case it fails: 6 % of the hot path.
+    noAsyncTraces: true,
     // At a JWT's expiry with the callout away the client would otherwise close for good.
     ignoreAuthErrorAbort: true,
     ...(options.tlsCaFile === undefined ? {} : { tls: { caFile: options.tlsCaFile } }),

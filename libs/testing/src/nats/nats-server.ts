@@ -61,6 +61,7 @@ export async function startNatsServer(options: StartNatsServerOptions = {}): Pro
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.ref();
     const gone = new Promise((resolve) => child?.once('exit', resolve));
     child.kill(signal);
     await gone;
