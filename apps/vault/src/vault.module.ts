@@ -84,10 +84,10 @@ function makeOperations(
   metrics: VaultMetrics,
 ): VaultOperations {
   const { clock, instance, journal, config, dataSource } = kit;
-  const policy = makePolicyPort(kit.policy);
-  const askPolicy = makeAskPolicy(policy, ({ effect }) =>
-    kit.metrics.policyDecisions.inc({ effect, cached: 'unknown' }),
+  const policy = makePolicyPort(kit.policy, ({ effect }, fromCache) =>
+    kit.metrics.policyDecisions.inc({ effect, cached: String(fromCache) }),
   );
+  const askPolicy = makeAskPolicy(policy);
   const audited = makeAudited({
     instance,
     clock,

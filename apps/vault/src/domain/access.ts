@@ -21,9 +21,8 @@ export type AskPolicy = (
   context?: PolicyRequest['context'],
 ) => Access;
 
-/** @param onDecision for metrics. */
 export const makeAskPolicy =
-  (policy: PolicyPort, onDecision?: (decision: Decision) => void): AskPolicy =>
+  (policy: PolicyPort): AskPolicy =>
   (call, action, resource, context) => {
     const principal = policy.find(call.principal);
     // The dispatcher lets nobody unknown in; between it and here the bundle may have changed.
@@ -35,7 +34,6 @@ export const makeAskPolicy =
       context: { service: 'vault', channel: call.channel, ...context },
     };
     const decision = policy.decide(request);
-    onDecision?.(decision);
     return { permitted: decision.effect === 'permit', request, decision };
   };
 

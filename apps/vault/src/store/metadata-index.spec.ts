@@ -44,7 +44,7 @@ describe('the metadata index', () => {
   let index: CoherentIndex;
   const make = (staleForSeconds = 900) =>
     makeMetadataIndex({
-      loadChanges: postgres.loadChanges,
+      loadChanges: (since) => postgres.loadChanges(since),
       clock,
       staleForSeconds,
       nameTag: (name) => `tag of ${name}`,

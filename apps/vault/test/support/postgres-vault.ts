@@ -63,6 +63,7 @@ export async function openPostgresVault(postgres: TestPostgres) {
     store: makeStoreCredential(ports),
     retrieve: makeRetrieveCredential(ports),
     remove: makeDeleteCredential(ports),
+    listVersions: ports.listVersions,
     history: makeCredentialHistory(ports),
     prepare: makePrepareVersion(ports),
     promote: makePromoteVersion(ports),

@@ -1,16 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Role } from '@keymesh/contracts';
+import type { PolicyBundle, Role } from '@keymesh/contracts';
 import { fromBase64Url, Secret, systemClock } from '@keymesh/kernel';
 import { makeCaller, type Caller } from '@keymesh/mesh';
 import { makeDataSource, migrateSchema } from '@keymesh/postgres';
 import { startService, type RunningService } from '@keymesh/service-kit';
 import {
   makeServiceHome,
+  startServiceProcess,
   startTestMesh,
   startTestPostgres,
   type ServiceHome,
+  type ServiceProcess,
   type TestMesh,
   type TestPostgres,
   type TestPrincipal,
@@ -34,12 +36,20 @@ export interface VaultWorld {
   environment(more?: Readonly<Record<string, string>>): Record<string, string>;
   /** Runs an instance in this process; resolves when it is ready. */
   startVault(more?: Readonly<Record<string, string>>): Promise<RunningService<VaultConfig>>;
+  /** Runs the built service (`dist/main.js`) as a process of its own, to kill it; resolves when it is ready. */
+  startVaultProcess(more?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
   /** Makes a principal, lets every instance know, and connects it. */
   addClient(name: string, roles: readonly Role[]): Promise<Caller>;
+  /** A bundle that takes something away. */
+  publish(taken: PolicyBundle['taken']): Promise<void>;
+  /** Stops the instances of this process. */
+  stopVaults(): Promise<void>;
   /** The rotation service's own identity. */
   asRotation(): Promise<Caller>;
   stop(): Promise<void>;
 }
+
+const MAIN = join(import.meta.dirname, '../../dist/main.js');
 
 export async function migrateVault(postgres: TestPostgres): Promise<void> {
   const { deployUrl: url, password } = postgres;
@@ -74,12 +84,13 @@ export async function startVaultWorld(): Promise<VaultWorld> {
 
   const clients: TestPrincipal[] = [];
   const running: RunningService<VaultConfig>[] = [];
+  const processes: ServiceProcess[] = [];
   await home.publishBundle(clients);
   const environment: VaultWorld['environment'] = (more = {}) =>
     home.environmentOf('vault', {
       KEYMESH_KMS_MASTER_KEY_FILE: masterKeyFile,
       OTEL_SDK_DISABLED: 'true',
-      KEYMESH_LOG_LEVEL: 'silent',
+      KEYMESH_LOG_LEVEL: process.env.VAULT_LOG ?? 'silent',
       ...more,
     });
   const callerOf = async (principal: TestPrincipal | 'rotation'): Promise<Caller> => {
@@ -105,15 +116,25 @@ export async function startVaultWorld(): Promise<VaultWorld> {
       await service.ready;
       return service;
     },
+    async startVaultProcess(more) {
+      const started = await startServiceProcess(MAIN, environment({ KEYMESH_LOG_LEVEL: 'info', ...more }));
+      processes.push(started);
+      return started;
+    },
     async addClient(name, roles) {
       const principal = mesh.addPrincipal(name, roles);
       clients.push(principal);
       await home.publishBundle(clients);
       return callerOf(principal);
     },
+    publish: (taken) => home.publishBundle(clients, taken),
+    async stopVaults() {
+      await Promise.all(running.splice(0).map((service) => service.stop()));
+    },
     asRotation: () => callerOf('rotation'),
     async stop() {
       await Promise.all(running.map((service) => service.stop()));
+      await Promise.all(processes.map((started) => started.kill()));
       await rows.destroy().catch(() => undefined);
       await mesh.stop();
       await postgres.stop();
