@@ -1,7 +1,11 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { failure } from '@keymesh/contracts';
-import { QueryFailedError } from 'typeorm';
+import {
+  QueryFailedError,
+  QueryRunnerAlreadyReleasedError,
+  QueryRunnerProviderAlreadyReleasedError,
+} from 'typeorm';
 import { isUniqueViolation, translatePostgresError } from './errors.js';
 
 const driverError = (code: string | undefined, message = 'x', more: object = {}) =>
@@ -27,6 +31,13 @@ describe('translatePostgresError', () => {
     'takes "%s" for it too',
     (text) => {
       expect(translatePostgresError(driverError(undefined, text)).code).toBe('STORE_UNAVAILABLE');
+    },
+  );
+
+  it.each([new QueryRunnerAlreadyReleasedError(), new QueryRunnerProviderAlreadyReleasedError()])(
+    'takes a connection that broke between two statements for it too: $name',
+    (error) => {
+      expect(translatePostgresError(error).code).toBe('STORE_UNAVAILABLE');
     },
   );
 

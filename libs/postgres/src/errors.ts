@@ -18,6 +18,12 @@ const NODE_CODES = new Set([
 const DRIVER_TEXTS =
   /Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client has encountered a connection error|connection is closed|not queryable|DataSource .* is not|Cannot use a pool after calling end/i;
 
+/** When a connection breaks between two statements, TypeORM takes it from the transaction, and the next statement finds it gone. */
+const GONE_UNDER_WAY = new Set([
+  'QueryRunnerAlreadyReleasedError',
+  'QueryRunnerProviderAlreadyReleasedError',
+]);
+
 interface DriverError extends Error {
   readonly code?: string;
   readonly constraint?: string;
@@ -50,6 +56,7 @@ export function isStoreUnavailable(error: unknown): boolean {
   const code = driver.code ?? '';
   return (
     NODE_CODES.has(code) ||
+    GONE_UNDER_WAY.has(driver.name) ||
     code === LOCK_NOT_AVAILABLE ||
     RETRY_AT_ONCE.has(code) ||
     (code.length === 5 && UNAVAILABLE_CLASSES.includes(code.slice(0, 2))) ||
