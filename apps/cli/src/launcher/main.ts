@@ -80,5 +80,6 @@ try {
   await run(parseLauncherConfig(launcherEnvironment(), process.argv.slice(2)));
 } catch (error) {
   tell(error);
-  process.exitCode = KeymeshError.is(error) && ['CONFIG_INVALID', 'USAGE'].includes(error.code) ? 2 : 1;
+  // An open channel to `npm start` would keep a process without work alive.
+  process.exit(KeymeshError.is(error) && ['CONFIG_INVALID', 'USAGE'].includes(error.code) ? 2 : 1);
 }

@@ -76,7 +76,10 @@ function launch(home: string, env: NodeJS.ProcessEnv, args: readonly string[]): 
   let text = '';
   for (const stream of [child.stdout, child.stderr])
     stream?.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
-  const end = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
+  // Not `close`: it never comes after our own disconnect(). The pipes get a moment to deliver the last words.
+  const end = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => setTimeout(() => resolve(code), 200));
+  });
   return {
     child,
     output: () => text,
