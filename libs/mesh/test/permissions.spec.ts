@@ -66,6 +66,8 @@ const publishing: readonly (readonly [subject: string, allowed: readonly string[
   ['$JS.API.INFO', ['deploy']],
   ['$JS.API.STREAM.CREATE.AUDIT', ['deploy']],
   ['$JS.API.STREAM.UPDATE.AUDIT', ['deploy']],
+  ['$JS.API.STREAM.INFO.JOURNAL', ['audit', 'deploy']],
+  ['$JS.API.STREAM.INFO.AUDIT', ['deploy']],
   ['$JS.API.STREAM.DELETE.AUDIT', []],
   ['$JS.API.STREAM.PURGE.AUDIT', []],
   ['$JS.API.STREAM.MSG.DELETE.AUDIT', []],

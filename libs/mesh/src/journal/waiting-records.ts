@@ -60,7 +60,7 @@ export function makeWaitingRecords(
     if (busy || queue.length > 0) arm();
   };
   const arm = (): void => {
-    timer ??= setTimeout(sweep, SWEEP_MS);
+    timer ??= setTimeout(sweep, SWEEP_MS).unref();
   };
 
   return {

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -48,6 +49,7 @@ export async function startNatsServer(options: StartNatsServerOptions = {}): Pro
   const configFile = join(folder, 'server.conf');
   const makeConfig = options.config ?? plainConfig;
   let child: ChildProcess | undefined;
+  let guard: ChildProcess | undefined;
   let port = -1;
 
   const start = async (): Promise<void> => {
@@ -57,10 +59,12 @@ export async function startNatsServer(options: StartNatsServerOptions = {}): Pro
     });
     child.once('error', () => undefined); // seen as a start that times out
     child.unref(); // a spec that forgets it still ends, and takes it along
+    guard = guardAgainstOrphan(child.pid);
     port = await readPort(folder, child, logFile);
   };
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    guard?.kill('SIGKILL');
     child.ref();
     const gone = new Promise((resolve) => child?.once('exit', resolve));
     child.kill(signal);
@@ -84,6 +88,17 @@ export async function startNatsServer(options: StartNatsServerOptions = {}): Pro
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A shell that waits for the end of its standard input, which is ours: even when we are killed it ends the server. */
+function guardAgainstOrphan(pid: number | undefined): ChildProcess | undefined {
+  if (pid === undefined) return undefined;
+  const guard = spawn('sh', ['-c', 'read _; kill -9 "$1"', 'sh', String(pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  guard.unref();
+  (guard.stdin as Socket).unref();
+  return guard;
 }
 
 /** The server writes the port that it got to a file named after its pid, once it accepts connections. */
