@@ -1,4 +1,3 @@
-import { servicePrincipal } from '@keymesh/contracts';
 import { signingKeyOf, SECOND } from '@keymesh/kernel';
 import { publishEvent } from '@keymesh/mesh';
 import { insertOutbox, makeOutboxRelay, type OutboxEntry, type OutboxRelay } from '@keymesh/postgres';
@@ -19,6 +18,7 @@ import { watchLag } from './runner/watch-lag.js';
 import { makeLedgerMetrics } from './telemetry/ledger-metrics.js';
 import { checkpointEvent, readPublishedCheckpoint } from './transport/checkpoint-events.js';
 import { makeFeedStream } from './transport/feed-stream.js';
+import { makeProducerKeys } from './transport/producer-keys.js';
 
 const FLUSH_READS_EVERY_MS = 5 * SECOND;
 
@@ -37,8 +37,7 @@ export function makeAuditLog(kit: ServiceKit<AuditConfig>) {
     writer: makeLedgerWriter({
       dataSource,
       clock,
-      keysOf: (service) =>
-        policy.currentPolicy().directory.find(servicePrincipal(service))?.channelKeys ?? [],
+      keysOf: makeProducerKeys(policy),
     }),
     policyKnown: new Promise((resolve) => policy.onChange(() => resolve())),
     feedStream: makeFeedStream(connection, kit.signingKey),

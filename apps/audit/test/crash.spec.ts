@@ -39,9 +39,9 @@ describe(`kill -9 of the audit service, ${String(KILLS)} times, seed ${String(SE
     const vault = await on.journalOf('vault');
     const rotation = await on.journalOf('rotation');
     const acknowledged: string[] = [];
-    let running = true;
+    const stopping = new AbortController();
     const traffic = (async () => {
-      while (running) {
+      while (!stopping.signal.aborted) {
         const [a, b] = await Promise.all([
           journalAll(vault, makeRecords(1 + Math.floor(random() * 120))),
           journalAll(
@@ -50,7 +50,7 @@ describe(`kill -9 of the audit service, ${String(KILLS)} times, seed ${String(SE
           ),
         ]);
         acknowledged.push(...a, ...b);
-      await pause(20);
+        await pause(20);
       }
     })();
     for (let kill = 0; kill < KILLS; kill += 1) {
@@ -58,7 +58,7 @@ describe(`kill -9 of the audit service, ${String(KILLS)} times, seed ${String(SE
       await pause(random() * 700);
       await service.kill('SIGKILL');
     }
-    running = false;
+    stopping.abort();
     await traffic;
     service = await on.start();
     const ids = await eventually(

@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   getCheckpoint,
@@ -24,6 +29,10 @@ import {
 } from '@keymesh/transparency-log';
 import { makeRecord, makeRecords } from './records.js';
 import { journalAll, ORIGIN, startAuditMesh, type AuditMesh } from './support/audit-mesh.js';
+
+// The project's own environment, which `npm test` provides (scripts/provision/python.mjs).
+const PYTHON =
+  process.env.KEYMESH_PYTHON ?? join(import.meta.dirname, '../../../.keymesh-tools/venv/bin/python');
 
 interface FeedEvent {
   readonly subject: string;
@@ -177,6 +186,29 @@ describe('what an auditor can ask', () => {
       ok: true,
       standing: 'anchored',
     });
+  });
+
+  it('exports a log that a program of others verifies: Python, hashlib and PyPI cryptography', async () => {
+    await checkpointNow();
+    const { checkpoint, verifierKey } = await auditor.call(getCheckpoint, {});
+    const leaves = await allLeaves();
+    const folder = await mkdtemp(join(tmpdir(), 'keymesh-export-'));
+    const write = async (name: string, text: string): Promise<string> => {
+      await writeFile(join(folder, name), text);
+      return join(folder, name);
+    };
+    const verify = async (lines: readonly string[]) =>
+      promisify(execFile)(PYTHON, [
+        join(import.meta.dirname, 'support/verify_log.py'),
+        await write('leaves', lines.map((leaf) => `${leaf}\n`).join('')),
+        await write('checkpoint', checkpoint),
+        await write('key', `${verifierKey}\n`),
+      ]);
+    const { size, root } = parseCheckpoint(checkpoint.slice(0, checkpoint.lastIndexOf('\n\n') + 1))!;
+    expect((await verify(leaves)).stdout).toBe(`${String(size)} ${toHex(root)}\n`);
+    const changed = leaves.map((leaf, at) => (at === 5 ? leaf.replace('success', 'denied') : leaf));
+    await expect(verify(changed)).rejects.toMatchObject({ code: 1 });
+    await rm(folder, { recursive: true });
   });
 
   it('gets proofs that verify', async () => {

@@ -121,9 +121,7 @@ describe('proofs', () => {
       expect(verifyConsistency({ ...consistency, fromSize: bad }).ok).toBe(false);
       expect(verifyConsistency({ ...consistency, toSize: bad }).ok).toBe(false);
       await expect(makeInclusionProof(bad, 5, log.readTile)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
-      await expect(makeConsistencyProof(1, bad, log.readTile)).rejects.toMatchObject({
-        code: expect.stringMatching(/^(?:BAD_REQUEST)$/) as string,
-      });
+      await expect(makeConsistencyProof(1, bad, log.readTile)).rejects.toMatchObject({ code: 'BAD_REQUEST' });
     },
   );
 

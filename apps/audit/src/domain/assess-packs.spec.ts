@@ -8,8 +8,7 @@ import { assessPacks } from './assess-packs.js';
 const { key } = makeSigningKey();
 const options = {
   chainOf: () => undefined,
-  keysOf: (service: string) =>
-    service === 'vault' ? [makeSigningKey().key.publicKeyText, key.publicKeyText] : [],
+  keysOf: (service: string) => (service === 'vault' ? [makeSigningKey().key.publicKey, key.publicKey] : []),
 };
 const kinds = (deliveries: ReturnType<typeof deliver>[]): string[] =>
   assessPacks(deliveries, options).incidents.map(({ kind }) => kind);

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { SERVICES, subjects, type Beside, type ServiceName } from '@keymesh/contracts';
 import { decodePack, verifyPack, type Delivery, type Pack } from '@keymesh/mesh';
 import { hashLeaf } from '@keymesh/transparency-log';
@@ -26,8 +27,8 @@ export interface Assessment {
 export interface AssessOptions {
   /** Chain of an instance, as the ledger last committed it. */
   readonly chainOf: (key: string) => PackChain | undefined;
-  /** Channel keys (base64url) that the policy directory names for a service. */
-  readonly keysOf: (service: ServiceName) => readonly string[];
+  /** Keys that sign the packs of a service. */
+  readonly keysOf: (service: ServiceName) => readonly KeyObject[];
 }
 
 export const chainKey = ({ service, instance }: Pick<PackChain, 'service' | 'instance'>): string =>
@@ -71,7 +72,7 @@ export function assessPacks(deliveries: readonly Delivery[], options: AssessOpti
 function openPack(
   delivery: Delivery,
   service: ServiceName,
-  keys: readonly string[],
+  keys: readonly KeyObject[],
 ): { pack: Pack } | { incident: Incident } {
   const incident = (kind: IncidentKind): { incident: Incident } => ({
     incident: {

@@ -8,7 +8,7 @@ const { key } = makeSigningKey();
 const leavesOf = (...records: ReturnType<typeof makeRecord>[]): readonly JournaledLeaf[] =>
   assessPacks([makeProducer('vault', { key }).next(records)], {
     chainOf: () => undefined,
-    keysOf: () => [key.publicKeyText],
+    keysOf: () => [key.publicKey],
   }).leaves;
 const ids = (leaves: readonly JournaledLeaf[]): string[] => leaves.map(({ facts }) => facts.eventId);
 

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import { failure, type ServiceName } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Delivery } from '@keymesh/mesh';
@@ -33,8 +34,8 @@ export interface Integrated {
 export interface LedgerWriterOptions {
   readonly dataSource: DataSource;
   readonly clock: Clock;
-  /** Channel keys (base64url) of a service. @throws POLICY_UNAVAILABLE before the first bundle: then nothing can be checked. */
-  readonly keysOf: (service: ServiceName) => readonly string[];
+  /** Keys that sign the packs of a service. @throws POLICY_UNAVAILABLE before the first bundle: then nothing can be checked. */
+  readonly keysOf: (service: ServiceName) => readonly KeyObject[];
 }
 
 export interface LedgerWriter {

@@ -155,7 +155,7 @@ export async function startAuditMesh(): Promise<AuditMesh> {
       await nats.request(subjects.journal(service), bytes);
     },
     stop: async () => {
-      await Promise.all(toStop.map((stop) => stop()));
+      for (const stop of toStop) await stop();
       await database.close();
       await vault.stop();
       await home.stop();

@@ -45,7 +45,7 @@ export async function startLedgerDatabase(): Promise<LedgerDatabase> {
     dataSource,
     key,
     makeWriter: (over = dataSource) =>
-      makeLedgerWriter({ dataSource: over, clock: systemClock, keysOf: () => [key.publicKeyText] }),
+      makeLedgerWriter({ dataSource: over, clock: systemClock, keysOf: () => [key.publicKey] }),
     asOwner: async (statement) => {
       await owner.query(statement);
     },
@@ -70,7 +70,7 @@ export function failingAt(
     dataSource.transaction((manager) =>
       work(
         new Proxy(manager, {
-          get: (target, property) =>
+          get: (target, property): unknown =>
             property === 'query'
               ? (text: string, parameters?: unknown[]) => {
                   queries += 1;
@@ -83,7 +83,8 @@ export function failingAt(
       ),
     );
   const failing = new Proxy(dataSource, {
-    get: (target, property) => (property === 'transaction' ? transaction : Reflect.get(target, property)),
+    get: (target, property): unknown =>
+      property === 'transaction' ? transaction : Reflect.get(target, property),
   });
   return { dataSource: failing, queries: () => queries };
 }
