@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { FAULTS, makeWorld, type Fault, type World } from '../../test/simulated-world.js';
+import { FAULTS, makeWorld, type Fault, type World } from '../../test/support/simulated-world.js';
 import { makeGeneratedAdapter } from '../adapters/generated.js';
 import { makePostgresRoleAdapter } from '../adapters/postgres-role.js';
 import { isOpen, nextAfter, type Workflow } from '../domain/workflow.js';

@@ -1,8 +1,8 @@
 import { failure } from '@keymesh/contracts';
 import { Secret } from '@keymesh/kernel';
-import type { PostgresServer } from '../src/adapters/postgres-role.js';
-import type { Login } from '../src/adapters/postgres-login.js';
-import type { Vault } from '../src/domain/ports.js';
+import type { PostgresServer } from '../../src/adapters/postgres-role.js';
+import type { Login } from '../../src/adapters/postgres-login.js';
+import type { Vault } from '../../src/domain/ports.js';
 
 export const FAULTS = ['fails', 'lost', 'crash-before', 'crash-after', 'refused', 'stale'] as const;
 /**
