@@ -41,8 +41,10 @@ export function makeVaultService(
   let keys: Promise<VaultKeys> | undefined;
   const metricsOf = (kit: Pick<Kit, 'metrics'>) =>
     (metrics ??= makeVaultMetrics(kit.metrics, () => store?.index.state()));
-  const keysOf = (kit: Pick<Kit, 'metrics' | 'config' | 'dataSource' | 'clock'>) =>
+  const keysOf = (kit: Pick<Kit, 'metrics' | 'config' | 'dataSource' | 'clock' | 'health'>) =>
     (keys ??= openKeys(kit, ({ provider, call, outcome, durationMs }) => {
+      // Away, it is not down: keys in memory serve until their time is over.
+      kit.health.register('kms', () => ({ status: outcome === 'success' ? 'ok' : 'degraded' }));
       metricsOf(kit).kmsCalls.inc({ provider, call, outcome });
       metricsOf(kit).kmsDuration.observe({ provider, call }, durationMs / 1_000);
     }));

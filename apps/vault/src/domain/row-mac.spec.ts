@@ -41,6 +41,22 @@ describe('the HMAC of a row', () => {
     expect(seal.isCredential(two, seal.credentialMac(one))).toBe(true);
   });
 
+  it('is the golden one: rows that were sealed must stay open for ever', () => {
+    const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+    const row = aCredential({
+      rotation: { adapter: 'generated', intervalSeconds: 60 },
+      tags: ['x', 'y'],
+      provider: 'p',
+    });
+    expect(hex(seal.credentialMac(row))).toBe(
+      'a9420461ef668bcaf7e55e5a6e1820000d13adc4b77d37635eeab9098d73064f',
+    );
+    expect(hex(seal.versionMac(version))).toBe(
+      '489037c86eef2487a5eb8166555bc4d77764a778d19432b96d751b061482338a',
+    );
+    expect(seal.nameTag('billing/stripe')).toBe('gr_uQmXFCXRDcp4Tu__bgV9kji1KbTTLMzpf0AiJQQU');
+  });
+
   it('needs the key', () => {
     const other = makeRowSeal(new Secret(new Uint8Array(32).fill(4), 'key'));
     expect(other.isVersion(version, seal.versionMac(version))).toBe(false);

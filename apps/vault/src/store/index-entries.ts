@@ -27,9 +27,19 @@ export interface IndexEntries {
 export function makeIndexEntries(): IndexEntries {
   const rows = new Map<string, ChangedRow>();
   const idByName = new Map<string, string>();
+  /** The highest revision seen, also of what is deleted. */
+  const seen = new Map<string, number>();
   let sorted: readonly Credential[] | undefined;
 
-  const place = (row: ChangedRow): void => {
+  /** INVARIANT: a revision never falls. An older row has a good HMAC, so only memory knows that somebody put it back. */
+  const believed = (row: ChangedRow): ChangedRow => {
+    if (row.credential === undefined) return row;
+    if (row.credential.revision < (seen.get(row.credentialId) ?? 0)) return { ...row, credential: undefined };
+    seen.set(row.credentialId, row.credential.revision);
+    return row;
+  };
+  const place = (read: ChangedRow): void => {
+    const row = believed(read);
     const known = rows.get(row.credentialId);
     // Each poll reads what changed since the oldest transaction still open, so most rows come more than once.
     if (known?.changedXid === row.changedXid) return;

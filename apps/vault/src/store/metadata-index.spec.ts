@@ -186,6 +186,22 @@ describe('the metadata index', () => {
     expect((await index.listByName()).credentials.map(({ credentialId }) => credentialId)).toEqual(['2']);
   });
 
+  it('answers CREDENTIAL_DAMAGED where somebody put an older row back, also of a deleted credential', async () => {
+    const old = aCredential({ name: 'a', credentialId: '1', revision: 1 });
+    postgres.write({ ...old, revision: 5 });
+    clock.advance(1_000);
+    expect((await revisionOf('a')).revision).toBe(5);
+    postgres.write(old);
+    clock.advance(1_000);
+    await expectCode(index.findByName('a'), 'CREDENTIAL_DAMAGED');
+    postgres.write({ ...old, revision: 6, deletedAtMs: 1 });
+    clock.advance(1_000);
+    expect((await revisionOf('a')).revision).toBeUndefined();
+    postgres.write(old);
+    clock.advance(1_000);
+    await expectCode(index.findByName('a'), 'CREDENTIAL_DAMAGED');
+  });
+
   it('answers CREDENTIAL_DAMAGED for a row whose HMAC does not hold, whatever name it claims', async () => {
     postgres.write(aCredential({ name: 'c', credentialId: '1', revision: 2 }), true);
     clock.advance(1_000);

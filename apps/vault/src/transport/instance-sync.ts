@@ -35,7 +35,9 @@ export interface InstanceSync {
 
 /** Keeps the caches of several vault instances coherent (DESIGN section 6). */
 export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
-  const { connection, instance, seal } = options;
+  const { connection, seal } = options;
+  // Also where two were configured with one name, neither may take the other's messages for its own.
+  const instance = `${options.instance}/${toBase64Url(randomBytes(6))}`;
   const subject = subjects.invalidate('vault');
   const others = makeRollCall(options.clock);
   const acks = makeAcks();
