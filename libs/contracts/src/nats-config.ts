@@ -36,6 +36,10 @@ const GIB = 2 ** 30;
 const text = (value: string): string => JSON.stringify(value);
 const list = (values: readonly string[]): string => `[${values.map(text).join(', ')}]`;
 
+// The server gives every account without JetStream an import of the whole `$JS.API.>` that answers "not enabled", in a race with the
+// answer of MESH; but not where `$JS.API.INFO` is imported already. So SIEM imports that from a subject that nobody serves.
+const NOBODY = 'keymesh.v1.nobody';
+
 /**
  * The accounts, users and auth callout of the mesh (ADR 0001), for the embedded server and for a server of the user's own.
  * Deterministic. Holds no secret.
@@ -54,6 +58,7 @@ ${[...SERVICES, 'deploy' as const].map(user).join('\n')}
       { service: ${text(subjects.rpcAll)}, accounts: [${ACCOUNTS.clients}] }
       { stream: ${text(subjects.pushAll)}, accounts: [${ACCOUNTS.clients}] }
 ${SIEM_SERVICES.map(siemExport).join('\n')}
+      { service: ${text(NOBODY)}, accounts: [${ACCOUNTS.siem}] }
 ${SIEM_STREAMS.map((subject) => `      { stream: ${text(subject)}, accounts: [${ACCOUNTS.siem}] }`).join('\n')}
     ]
   }
@@ -65,6 +70,7 @@ ${SIEM_STREAMS.map((subject) => `      { stream: ${text(subject)}, accounts: [${
   }
   ${ACCOUNTS.siem} {
     imports: [
+      { service: { account: ${ACCOUNTS.mesh}, subject: ${text(NOBODY)} }, to: "$JS.API.INFO" }
 ${SIEM_SERVICES.map((subject) => `      { service: { account: ${ACCOUNTS.mesh}, subject: ${text(subject)} } }`).join('\n')}
 ${SIEM_STREAMS.map((subject) => `      { stream: { account: ${ACCOUNTS.mesh}, subject: ${text(subject)} } }`).join('\n')}
     ]

@@ -67,7 +67,10 @@ const publishing: readonly (readonly [subject: string, allowed: readonly string[
   ['$JS.API.STREAM.CREATE.AUDIT', ['deploy']],
   ['$JS.API.STREAM.UPDATE.AUDIT', ['deploy']],
   ['$JS.API.STREAM.INFO.JOURNAL', ['audit', 'deploy']],
-  ['$JS.API.STREAM.INFO.AUDIT', ['deploy']],
+  ['$JS.API.STREAM.INFO.AUDIT', ['audit', 'deploy']],
+  ['$JS.API.STREAM.INFO.EVENTS', ['deploy']],
+  ['$JS.API.STREAM.MSG.GET.AUDIT', ['audit']],
+  ['$JS.API.STREAM.MSG.GET.EVENTS', ['audit']],
   ['$JS.API.STREAM.DELETE.AUDIT', []],
   ['$JS.API.STREAM.PURGE.AUDIT', []],
   ['$JS.API.STREAM.MSG.DELETE.AUDIT', []],
@@ -216,7 +219,17 @@ describe('the account SIEM', () => {
     const pulled = await siemPull(10);
     const bodies = pulled.map(({ body }) => body);
     expect(bodies).toEqual(expect.arrayContaining(['{"a":1}', '{"a":2}']));
-    await eventually(async () => expect((await siemInfo()).num_ack_pending).toBe(0));
+    await eventually(async () => expect(await siemInfo()).toMatchObject({ num_ack_pending: 0 }));
+  });
+
+  it('is answered about its consumer once, and by MESH', async () => {
+    const answers: unknown[] = [];
+    const { nats } = connection('siem');
+    nats.subscribe('_INBOX_splunk.info', { callback: (_error, msg) => void answers.push(msg.json()) });
+    nats.publish('$JS.API.CONSUMER.INFO.AUDIT.siem', '', { reply: '_INBOX_splunk.info' });
+    await eventually(() => expect(answers.length).toBeGreaterThan(0));
+    await siemInfo(); // whatever else was to come is here now
+    expect(answers).toEqual([expect.objectContaining({ stream_name: 'AUDIT', name: 'siem' })]);
   });
 
   const siemInfo = async (): Promise<{ num_ack_pending: number; num_pending: number }> =>
