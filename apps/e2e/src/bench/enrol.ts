@@ -1,17 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { profileSchema, type Keymesh, type Profile } from '@keymesh/client';
-import { createPrincipal, enrolPrincipal } from '@keymesh/contracts';
+import { createPrincipal, enrolPrincipal, type Role } from '@keymesh/contracts';
 import { fromBase64Url, HOUR, makeSigningKey, Secret, signingKeyOf, toBase64Url } from '@keymesh/kernel';
 import { callPlain, connectMesh } from '@keymesh/mesh';
 import { enrolmentIdOf, makeEnrolmentToken, signStatement } from '@keymesh/policy-engine';
 import { createUser, fromSeed, Prefix } from '@nats-io/nkeys';
 import { Codec } from '@nats-io/nkeys/lib/codec.js';
 
-/** Invites and enrols a reader in one go, as `keymesh principal create` and `keymesh enrol` do. */
+/** Invites and enrols a service (by default a reader) in one go, as `keymesh principal create` and `keymesh enrol` do. */
 export async function enrolReader(
   operator: Keymesh,
   operatorProfile: Profile,
   name: string,
+  roles: readonly Role[] = ['reader'],
 ): Promise<Profile> {
   const { meshId, meshPublicKey, natsUrl, principal: issuer } = operatorProfile;
   const { connectSeed, signSeed, token } = makeEnrolmentToken({ principal: name, meshPublicKey });
@@ -34,7 +35,7 @@ export async function enrolReader(
       issuedAt: now(),
       issuer,
       kind: 'service',
-      roles: ['reader'],
+      roles: [...roles],
       tokenNkey: tokenNkey.getPublicKey(),
       tokenKey: tokenKey.publicKeyText,
       expiresAt,
@@ -64,7 +65,7 @@ export async function enrolReader(
   });
   await callPlain(connection, name, enrolPrincipal, { statement: completed });
   await connection.close();
-  // EXPOSE: a profile is where this seed lives; the benchmark keeps it in memory only.
+  // EXPOSE: a profile is where this seed lives; benchmark and specs keep it in memory only.
   const channelSeed = toBase64Url(seed.expose());
   return profileSchema.parse({
     v: 1,

@@ -72,10 +72,11 @@ export async function startMesh(
     const child = spawn(process.execPath, [LAUNCHER, '--auto-ports'], {
       cwd: REPOSITORY,
       env: { ...process.env, NODE_OPTIONS: '', KEYMESH_HOME: home, ...options.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // With a channel to us: when this process is killed, the mesh stops by itself.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
-    child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
-    child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk: Buffer) => (text += chunk.toString('utf8')));
     return child;
   };
   let launcher = launch();
@@ -99,7 +100,11 @@ export async function startMesh(
     launcher.kill('SIGTERM');
     await ended;
   };
-  await ready();
+  await ready().catch(async (error: unknown) => {
+    await stop();
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  });
   const { httpPort, natsUrl } = await facts();
   return {
     home,
@@ -123,7 +128,8 @@ export async function startMesh(
     },
     [Symbol.asyncDispose]: async () => {
       await stop();
-      await rm(folder, { recursive: true, force: true });
+      if (process.env.KEYMESH_KEEP_HOME === 'true') process.stderr.write(`kept: ${home}\n`);
+      else await rm(folder, { recursive: true, force: true });
     },
   };
 }
