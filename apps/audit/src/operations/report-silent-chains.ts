@@ -20,8 +20,7 @@ export async function reportSilentChains(dataSource: DataSource, nowMs: number):
     const { journalStoredAt } = await readTreeHead(manager);
     if (journalStoredAt === null) return 0;
     const silent = await markSilentChains(manager, journalStoredAt - SILENCE_MS);
-    await insertIncidents(manager, silent.map(toIncident), nowMs);
-    return silent.length;
+    return await insertIncidents(manager, silent.map(toIncident), nowMs);
   });
 }
 

@@ -27,7 +27,10 @@ export function makeSigning(ports: LedgerRunnerPorts): () => Promise<boolean> {
       }
     } catch (error) {
       if (toPublicError(error).code === 'LOG_INCONSISTENT') {
-        await recordMismatch(dataSource, clock, error);
+        metrics.incidents.inc(
+          { kind: 'checkpoint-mismatch' },
+          await recordMismatch(dataSource, clock, error),
+        );
         ports.pokeOutbox();
       }
       throw error;
@@ -36,7 +39,7 @@ export function makeSigning(ports: LedgerRunnerPorts): () => Promise<boolean> {
   };
 }
 
-async function recordMismatch(dataSource: DataSource, clock: Clock, error: unknown): Promise<void> {
+async function recordMismatch(dataSource: DataSource, clock: Clock, error: unknown): Promise<number> {
   const details = KeymeshError.is(error) ? error.details : {};
   const incident: Incident = {
     kind: 'checkpoint-mismatch',
@@ -46,7 +49,7 @@ async function recordMismatch(dataSource: DataSource, clock: Clock, error: unkno
     observed: Number(details.size ?? 0),
     expected: Number(details.publishedSize ?? 0),
   };
-  await transact(dataSource, (manager) => insertIncidents(manager, [incident], clock.now()));
+  return await transact(dataSource, (manager) => insertIncidents(manager, [incident], clock.now()));
 }
 
 /** The same when somebody asks for it: one attempt at a time, none right after another, and a failure is left to the loop. */

@@ -91,7 +91,9 @@ async function startWork(ports: LedgerRunnerPorts, { leadership, sign, end, runn
   running.push(journal);
   loop('checkpoint', SIGN_EVERY_MS, sign);
   loop('silence', SILENCE_CHECK_MS, async () => {
-    if ((await reportSilentChains(dataSource, clock.now())) > 0) ports.pokeOutbox();
+    const silent = await reportSilentChains(dataSource, clock.now());
+    metrics.incidents.inc({ kind: 'silent' }, silent);
+    if (silent > 0) ports.pokeOutbox();
     return false;
   });
 }

@@ -4,12 +4,16 @@ import { insertOutbox } from '@keymesh/postgres';
 import type { EntityManager } from 'typeorm';
 import { alertOf, INCIDENT_SEVERITY, incidentId, type Incident } from '../domain/incident.js';
 
-/** Records incidents and, in the same transaction, what is to be told of them. One that is recorded already is told once. */
+/**
+ * Records incidents and, in the same transaction, what is to be told of them. One that is recorded already is not told again.
+ * @returns how many are new.
+ */
 export async function insertIncidents(
   manager: EntityManager,
   incidents: readonly Incident[],
   nowMs: number,
-): Promise<void> {
+): Promise<number> {
+  let fresh = 0;
   for (const incident of incidents) {
     const { kind, service, instance, journalSequence, observed, expected } = incident;
     const id = incidentId(incident);
@@ -19,6 +23,7 @@ export async function insertIncidents(
       [id, kind, service, instance, journalSequence, observed, expected],
     );
     if (inserted.length === 0) continue;
+    fresh += 1;
     await insertOutbox(manager, {
       kind: 'alert',
       id,
@@ -26,4 +31,5 @@ export async function insertIncidents(
       payload: Buffer.from(utf8(JSON.stringify(alertOf(incident, nowMs)))),
     });
   }
+  return fresh;
 }

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { INCIDENT_SEVERITY } from '../domain/incident.js';
 
 /** What the ledger counts. Names: `keymesh_<what>_<unit>`. */
 export interface LedgerMetrics {
@@ -28,7 +29,16 @@ export function makeLedgerMetrics(registry: Registry): LedgerMetrics {
   const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
   const histogram = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name, help, buckets, registers });
+  const incidents = new Counter({
+    name: 'keymesh_ledger_incidents_total',
+    help: 'What was wrong with the journal or the ledger, by kind.',
+    labelNames: ['kind'],
+    registers,
+  });
+  // From 0: a counter that is not there before its first incident has no rate to alarm on.
+  for (const kind of Object.keys(INCIDENT_SEVERITY)) incidents.inc({ kind }, 0);
   return {
+    incidents,
     lagRecords: gauge(
       'keymesh_ledger_lag_records',
       'Journal records that are not in the ledger yet (estimate).',
@@ -46,12 +56,6 @@ export function makeLedgerMetrics(registry: Registry): LedgerMetrics {
     repeats: new Counter({
       name: 'keymesh_ledger_repeats_total',
       help: 'Records that came again.',
-      registers,
-    }),
-    incidents: new Counter({
-      name: 'keymesh_ledger_incidents_total',
-      help: 'What was wrong with the journal or the ledger, by kind.',
-      labelNames: ['kind'],
       registers,
     }),
     failures: new Counter({
