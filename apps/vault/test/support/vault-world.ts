@@ -38,8 +38,10 @@ export interface VaultWorld {
   startVault(more?: Readonly<Record<string, string>>): Promise<RunningService<VaultConfig>>;
   /** Runs the built service (`dist/main.js`) as a process of its own, to kill it; resolves when it is ready. */
   startVaultProcess(more?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
-  /** Makes a principal, lets every instance know, and connects it. */
+  /** As {@link addPrincipal}, and connects it through the channel. */
   addClient(name: string, roles: readonly Role[]): Promise<Caller>;
+  /** Makes a principal and lets every instance know. */
+  addPrincipal(name: string, roles: readonly Role[]): Promise<TestPrincipal>;
   /** A bundle that takes something away. */
   publish(taken: PolicyBundle['taken']): Promise<void>;
   /** Stops the instances of this process. */
@@ -104,6 +106,12 @@ export async function startVaultWorld(): Promise<VaultWorld> {
       clock: systemClock,
     });
   };
+  const addPrincipal: VaultWorld['addPrincipal'] = async (name, roles) => {
+    const principal = mesh.addPrincipal(name, roles);
+    clients.push(principal);
+    await home.publishBundle(clients);
+    return principal;
+  };
   return {
     mesh,
     postgres,
@@ -121,12 +129,8 @@ export async function startVaultWorld(): Promise<VaultWorld> {
       processes.push(started);
       return started;
     },
-    async addClient(name, roles) {
-      const principal = mesh.addPrincipal(name, roles);
-      clients.push(principal);
-      await home.publishBundle(clients);
-      return callerOf(principal);
-    },
+    addPrincipal,
+    addClient: async (name, roles) => callerOf(await addPrincipal(name, roles)),
     publish: (taken) => home.publishBundle(clients, taken),
     async stopVaults() {
       await Promise.all(running.splice(0).map((service) => service.stop()));
