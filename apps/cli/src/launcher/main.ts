@@ -41,6 +41,9 @@ async function run(config: LauncherConfig): Promise<void> {
 
 let stopping = false;
 
+// A terminal that was closed must not keep us from stopping in order.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 function stopWhenAsked(mesh: Mesh): void {
   const stop = (code: number): void => {
     if (stopping) return;
