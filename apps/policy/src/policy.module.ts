@@ -1,6 +1,6 @@
 import { servicePrincipal } from '@keymesh/contracts';
 import { signingKeyOf } from '@keymesh/kernel';
-import { KIT, type ServiceDefinition, type ServiceKit } from '@keymesh/service-kit';
+import { KIT, observeDecisions, type ServiceDefinition, type ServiceKit } from '@keymesh/service-kit';
 import type { PolicyConfig } from './config.js';
 import { makeRecordMaker } from './domain/audit.js';
 import { openAuthority, type Authority } from './store/authority.js';
@@ -29,6 +29,7 @@ export function policyService(readConfig: () => PolicyConfig): ServiceDefinition
         makeRecord: makeRecordMaker({ instance, clock }),
         clock,
         logger,
+        observe: (policy) => observeDecisions(policy, metrics),
         onCommitted: () => poke(),
       });
       const opened = authority;

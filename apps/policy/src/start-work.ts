@@ -57,7 +57,6 @@ export async function startWork(
     book: authority,
     makeRecord,
     refusals,
-    onDecision: (effect) => kitMetrics.policyDecisions.inc({ effect, cached: 'unknown' }),
   };
   const { meshId, meshPublicKey } = config.trustRoot;
   const operations: PolicyOperations = {

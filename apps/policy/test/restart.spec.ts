@@ -48,6 +48,12 @@ const listed = async (): Promise<PrincipalSummary[]> => {
   const { caller } = await on.callerOf(on.operator);
   return (await caller.call(listPrincipals, {})).principals;
 };
+/** Another instance, gone with the spec however that ends. */
+const started = async () => {
+  const instance = await on.start();
+  const kill = () => instance.kill('SIGKILL');
+  return { kill, [Symbol.asyncDispose]: kill };
+};
 const connects = (principal: TestPrincipal) => on.connect(principal.name, principal.nkeySeed);
 
 describe('the policy service, killed and started again', () => {
@@ -133,6 +139,22 @@ describe('the policy service, killed and started again', () => {
     await eventually(async () => expect((await published()).version).toBeGreaterThan(version));
     await eventually(() => connects(late));
     expect((await listed()).find(({ name }) => name === 'patient')?.status).toBe('disabled');
+  });
+
+  it('runs twice: changes wait for each other, and who enrolled at one is let in by the other', async () => {
+    await using second = await started();
+    const { caller } = await on.callerOf(on.operator);
+    const versions = await Promise.all(
+      Array.from({ length: 12 }, async (_, index) => {
+        const { statement } = makeInvitation(on.mesh, `both-${index}`, systemClock);
+        return (await caller.call(createPrincipal, { statement })).bundleVersion;
+      }),
+    );
+    expect(new Set(versions).size).toBe(12);
+    for (let round = 0; round < 6; round += 1) await connects(await on.enrol(`twin-${round}`));
+    await second.kill();
+    const names = (await listed()).map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(['both-0', 'both-11', 'twin-5']));
   });
 
   it('answers while Postgres is away: who was enrolled gets in; nothing changes; then all is well again', async () => {

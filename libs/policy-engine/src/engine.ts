@@ -1,3 +1,4 @@
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 import { LRUCache } from 'lru-cache';
 import { failure, type PolicyBundle, type PolicyRequest } from '@keymesh/contracts';
 import type { KeymeshError } from '@keymesh/kernel';
@@ -79,15 +80,19 @@ export const policyPrincipal = ({
   roles: [...roles],
 });
 
+let builtIn: readonly PolicyJson[] | undefined;
+const builtInJsons = (): readonly PolicyJson[] =>
+  (builtIn ??= BUILT_IN_POLICIES.flatMap(({ cedar }) => parsePolicy(cedar) ?? []));
+
 /** Which of a bundle's policies count. */
 function selectPolicies(policies: readonly Policy[]): {
   effective: readonly Policy[];
   ignored: readonly string[];
   reads: ContextReads;
 } {
-  const builtIn = new Map(BUILT_IN_POLICIES.map(({ id, cedar }) => [id, cedar]));
+  const known = new Map(BUILT_IN_POLICIES.map(({ id, cedar }) => [id, cedar]));
   const parsed = policies
-    .filter(({ id, cedar }) => builtIn.get(id) !== cedar)
+    .filter(({ id, cedar }) => known.get(id) !== cedar)
     .map((policy) => {
       const json = parsePolicy(policy.cedar);
       if (json === undefined) throw unusable(`policy ${policy.id} does not parse`);
@@ -97,14 +102,11 @@ function selectPolicies(policies: readonly Policy[]): {
   const forbids = parsed.filter(({ json }) => json.effect === 'forbid');
   const added = forbids.map(({ policy: { id, cedar } }) => ({ id: `bundle.${id}`, cedar }));
   if (new Set(added.map(({ id }) => id)).size !== added.length) throw unusable('two policies have one id');
-  const jsons = [
-    ...BUILT_IN_POLICIES.map(({ cedar }) => parsePolicy(cedar)),
-    ...forbids.map(({ json }) => json),
-  ];
+  const jsons = [...builtInJsons(), ...forbids.map(({ json }) => json)];
   return {
     effective: [...BUILT_IN_POLICIES, ...added],
     ignored: parsed.filter(({ json }) => json.effect !== 'forbid').map(({ policy }) => policy.id),
-    reads: contextReadsOf(jsons.filter((json) => json !== undefined)),
+    reads: contextReadsOf(jsons),
   };
 }
 

@@ -10,8 +10,6 @@ export interface OperationPorts {
   readonly book: PolicyBook;
   readonly makeRecord: MakeRecord;
   readonly refusals: Refusals;
-  /** For metrics. */
-  readonly onDecision?: (effect: 'permit' | 'forbid') => void;
 }
 
 export interface Authorization {
@@ -27,7 +25,7 @@ export interface Authorization {
  * @returns the decision for the success record. @throws DENIED
  */
 export async function authorize(
-  { book, makeRecord, refusals, onDecision }: OperationPorts,
+  { book, makeRecord, refusals }: OperationPorts,
   call: Call,
   { action, type, subject, attributes = {} }: Authorization,
 ): Promise<DecisionRecord> {
@@ -41,7 +39,6 @@ export async function authorize(
     context: { channel: call.channel },
   };
   const decision = engine.decide(request);
-  onDecision?.(decision.effect);
   const record = decisionRecord(decision, request);
   if (decision.effect === 'permit') return record;
   await refusals.note(`${call.principal} ${type}`, (summed) => ({

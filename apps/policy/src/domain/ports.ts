@@ -37,6 +37,8 @@ export interface RequestKey {
 
 /** The one way to change who may what. */
 export interface PolicyBook {
+  /** Looks whether another instance has changed something that has not reached us yet. Never throws. */
+  refresh(): Promise<void>;
   /** What decides now, in this instance. @throws POLICY_UNAVAILABLE before the first bundle. */
   current(): PolicyState & { readonly engine: PolicyEngine };
   /**

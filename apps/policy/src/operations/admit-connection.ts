@@ -13,7 +13,7 @@ export interface RememberedConnection {
 }
 
 export interface AdmitPorts {
-  readonly book: Pick<PolicyBook, 'current'>;
+  readonly book: Pick<PolicyBook, 'current' | 'refresh'>;
   /** Remembers a connection together with its record. Never throws: with Postgres away it remembers in memory. */
   readonly remember: (connection: RememberedConnection, entry: AuditEntry) => Promise<void>;
   readonly makeRecord: MakeRecord;
@@ -33,7 +33,7 @@ const STRANGERS = 'strangers';
 export const makeAdmitConnection =
   (ports: AdmitPorts) =>
   async (ask: ConnectionAsk): Promise<Admission | undefined> => {
-    const verdict = judge(ports, ask);
+    const verdict = await judgeAfresh(ports, ask);
     if (!verdict.admitted) {
       await refuse(ports, ask, verdict);
       return undefined;
@@ -51,6 +51,14 @@ export const makeAdmitConnection =
     await refuse(ports, ask, again);
     return undefined;
   };
+
+/** Who enrolled a moment ago at another instance may be ahead of the news of it. */
+async function judgeAfresh(ports: AdmitPorts, ask: ConnectionAsk): Promise<Verdict> {
+  const verdict = judge(ports, ask);
+  if (verdict.admitted || verdict.reason !== 'unknown-key') return verdict;
+  await ports.book.refresh();
+  return judge(ports, ask);
+}
 
 const judge = ({ book, clock, random, isProven }: AdmitPorts, ask: ConnectionAsk): Verdict =>
   judgeConnection(ask, book.current().directory, { clock, random, isProven });

@@ -33,6 +33,8 @@ export interface AuthorityOptions {
   readonly makeRecord: MakeRecord;
   readonly clock: Clock;
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+  /** Counts and traces decisions. */
+  readonly observe: (policy: CurrentPolicy) => CurrentPolicy;
   /** After each commit: the outbox has something. */
   readonly onCommitted: () => void;
 }
@@ -46,6 +48,7 @@ export interface Authority extends PolicyBook {
 }
 
 const TEND_MS = 15 * SECOND;
+const REFRESH_MS = 20;
 
 /**
  * Opens the book: statements of initialisation, the newest bundle, the bucket. Resolves when decisions can be made; publishing goes on
@@ -53,7 +56,7 @@ const TEND_MS = 15 * SECOND;
  * @throws STATEMENT_REJECTED when genesis and store are of different meshes; STORE_UNAVAILABLE.
  */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
-  const { store, bucket, trustRoot, genesis, makeRecord, clock, logger, onCommitted } = options;
+  const { store, bucket, trustRoot, genesis, makeRecord, clock, logger, observe, onCommitted } = options;
   const holder = makePolicyHolder();
   const publisher = makeBundlePublisher({
     look: async () => {
@@ -62,7 +65,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     },
     put: (bytes, expectedRevision) => bucket.put(bytes, expectedRevision),
   });
-  const accept = (stored: StoredBundle): void => void holder.accept(policyOf(stored));
+  const accept = (stored: StoredBundle): void => void holder.accept(observe(policyOf(stored)));
   const tend = makeTending(options, (bundle) => {
     accept(bundle);
     onCommitted();
@@ -79,7 +82,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   // Another instance may have changed something.
   const watch = bucket.watch((bytes) => {
     try {
-      holder.accept(openPolicy(bytes, trustRoot, { previous: holder.findPolicy(), clock }));
+      holder.accept(observe(openPolicy(bytes, trustRoot, { previous: holder.findPolicy(), clock })));
     } catch (error) {
       logger.error({ err: error }, 'a bundle in the bucket does not open');
     }
@@ -92,6 +95,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   return {
     holder,
     current: () => holder.currentPolicy(),
+    refresh: makeRefresh(options, () => holder.currentPolicy().version, accept),
     async change(key, plan) {
       const { reply, bundle } = await store.change(key, plan);
       accept(bundle);
@@ -115,6 +119,35 @@ const policyOf = ({ version, directory }: StoredBundle): CurrentPolicy => ({
     directory,
   ),
 });
+
+/**
+ * Strangers may make us look, so looks have a distance, and all who ask meanwhile share the next one. INVARIANT: it begins after they asked;
+ * one that was under way already may have missed what they know of.
+ */
+function makeRefresh(
+  { store, logger }: AuthorityOptions,
+  currentVersion: () => number,
+  accept: (bundle: StoredBundle) => void,
+): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
+  const look = async (): Promise<void> => {
+    try {
+      const newer = await store.loadNewerThan(currentVersion());
+      if (newer !== undefined) accept(newer);
+    } catch (error) {
+      logger.warn({ err: error }, 'looking for a newer bundle failed');
+    }
+  };
+  const afterLast = async (): Promise<void> => {
+    await last;
+    await new Promise((resolve) => setTimeout(resolve, REFRESH_MS));
+    next = undefined;
+    last = look();
+    await last;
+  };
+  return () => (next ??= afterLast());
+}
 
 /** What has to be looked at now and then, and at the start. Never throws. */
 function makeTending(

@@ -1,7 +1,8 @@
-import type { PolicyBundle, TrustRoot } from '@keymesh/contracts';
+import { gzipSync } from 'node:zlib';
+import { failure, type PolicyBundle, type TrustRoot } from '@keymesh/contracts';
 import type { Clock, SigningKey } from '@keymesh/kernel';
 import { BUILT_IN_POLICIES, foldStatements, signBundle, type Directory } from '@keymesh/policy-engine';
-import { once, transact } from '@keymesh/postgres';
+import { inStore, once, transact } from '@keymesh/postgres';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Change, Plan, PolicyState, RequestKey } from '../domain/ports.js';
 import { insertRecords } from './audit-outbox.js';
@@ -22,6 +23,8 @@ export interface StoredBundle extends PolicyState {
 export interface PolicyStore {
   /** The newest committed state; folds only what is new since the last look. `version` 0: there is nothing yet. */
   load(): Promise<StoredBundle>;
+  /** The same unless that version is the newest: then undefined, for the price of one small query. */
+  loadNewerThan(version: number): Promise<StoredBundle | undefined>;
   /** See {@link PolicyBook.change}, without publishing. @returns the newest bundle as of the commit. */
   change<Reply>(
     key: RequestKey | undefined,
@@ -37,19 +40,29 @@ export function makePolicyStore(options: StoreOptions): PolicyStore {
   // Verified statements are folded on; INVARIANT: only ever a prefix of what is committed.
   let folded: Directory = foldStatements(trustRoot, [], { clock });
   const load = async (manager: EntityManager): Promise<StoredBundle> => {
-    const fresh = await rows.statementsAfter(manager, folded.statements.length);
-    const directory = fresh.length === 0 ? folded : folded.extend(fresh);
+    const base = folded; // another load may put a longer one in its place while we wait
+    const fresh = await rows.statementsAfter(manager, base.statements.length);
+    const directory = fresh.length === 0 ? base : base.extend(fresh);
     const taken = await rows.listTaken(manager, clock.now());
     const bytes = (await rows.newestBundle(manager)) ?? new Uint8Array();
     return { version: await rows.newestVersion(manager), directory: directory.withTaken(taken), bytes };
   };
+  const loadAlone = (): Promise<StoredBundle> =>
+    transact(dataSource, async (manager) => {
+      await rows.readOneMoment(manager);
+      return load(manager);
+    });
   const keep = (bundle: StoredBundle): StoredBundle => {
     if (bundle.directory.statements.length > folded.statements.length)
       folded = bundle.directory.withTaken([]);
     return bundle;
   };
   return {
-    load: async () => keep(await transact(dataSource, load)),
+    load: async () => keep(await loadAlone()),
+    loadNewerThan: async (version) => {
+      const newest = await inStore(() => rows.newestVersion(dataSource.manager));
+      return newest > version ? keep(await loadAlone()) : undefined;
+    },
     async change(key, plan, atLeastVersion = 0) {
       const { reply, bundle } = await transact(dataSource, async (manager) => {
         await rows.lockBook(manager);
@@ -94,6 +107,18 @@ async function applyChange(
     taken: [...directory.taken],
   };
   const bytes = signBundle(payload, bundleKey);
+  if (statements.length > 0) checkSize(bytes);
   await rows.insertBundle(manager, version, bytes);
   return { version, directory, bytes };
+}
+
+/** The bus carries 1 MB of compressed bundle. INVARIANT: grants stop before that, so that there is always room to take away. */
+const MAX_COMPRESSED_BYTES = 950_000;
+
+/** @throws PAYLOAD_TOO_LARGE, before anything is committed. */
+function checkSize(bytes: Uint8Array): void {
+  if (bytes.length < MAX_COMPRESSED_BYTES || gzipSync(bytes).length < MAX_COMPRESSED_BYTES) return;
+  throw failure('PAYLOAD_TOO_LARGE', {
+    publicMessage: 'No more principals fit into the policy bundle of this mesh (about a thousand).',
+  });
 }

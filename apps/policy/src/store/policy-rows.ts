@@ -11,6 +11,11 @@ export async function lockBook(manager: EntityManager): Promise<void> {
   await manager.query(`SELECT pg_advisory_xact_lock(hashtextextended('keymesh/policy/book', 0))`);
 }
 
+/** INVARIANT: version, statements and takings are read as of one commit; else a version could be taken for more than it holds. */
+export async function readOneMoment(manager: EntityManager): Promise<void> {
+  await manager.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+}
+
 /** Version of the newest bundle; 0 when there is none. */
 export async function newestVersion(manager: EntityManager): Promise<number> {
   const [row] = await manager.query<{ version: number | null }[]>(

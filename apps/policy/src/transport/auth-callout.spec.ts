@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ACCOUNTS, clientPermissions } from '@keymesh/contracts';
 import { fromUtf8, HOUR, Secret, toBase64Url, utf8 } from '@keymesh/kernel';
-import { nkeyPairOf } from '@keymesh/mesh';
+import { nkeyPairOf, type NkeyPair } from '@keymesh/mesh';
 import { eventually, makeTestClock } from '@keymesh/testing';
 import { decode } from '@nats-io/jwt';
 import { createAccount, createCurve, createServer, createUser, type KeyPair } from '@nats-io/nkeys';
@@ -11,14 +11,13 @@ import { serveAuthCallout, type CalloutOutcome } from './auth-callout.js';
 import { isSignedBy } from './nkey-proof.js';
 
 const clock = makeTestClock();
-const [account, xkey, server, serverXkey, user] = [
-  createAccount(),
-  createCurve(),
-  createServer(),
-  createCurve(),
-  createUser(),
+const nkey = (pair: KeyPair): NkeyPair => nkeyPairOf(new Secret(pair.getSeed(), 'seed'));
+const [issuer, server, user] = [createAccount(), createServer(), createUser()].map(nkey) as [
+  NkeyPair,
+  NkeyPair,
+  NkeyPair,
 ];
-const issuer = nkeyPairOf(new Secret(account.getSeed(), 'seed'));
+const [xkey, serverXkey] = [createCurve(), createCurve()];
 const admission: Admission = {
   principal: 'billing',
   purpose: 'principal',
@@ -28,13 +27,13 @@ const admission: Admission = {
 };
 
 /** A request as nats-server 2.15 makes it. */
-function requestToken(over: { nats?: object; signer?: KeyPair; iss?: string } = {}): string {
+function requestToken(over: { nats?: object; signer?: NkeyPair; iss?: string } = {}): string {
   const claims = {
-    iss: over.iss ?? server.getPublicKey(),
+    iss: over.iss ?? server.publicKey,
     aud: 'nats-authorization-request',
     nats: {
-      server_id: { name: 'n', host: '127.0.0.1', id: server.getPublicKey(), xkey: serverXkey.getPublicKey() },
-      user_nkey: user.getPublicKey(),
+      server_id: { name: 'n', host: '127.0.0.1', id: server.publicKey, xkey: serverXkey.getPublicKey() },
+      user_nkey: user.publicKey,
       client_info: { host: '10.0.0.9', id: 42, nonce: 'the nonce', name: 'free text' },
       connect_opts: { protocol: 1, nkey: 'UX', sig: 'c2ln' },
       type: 'authorization_request',
@@ -98,19 +97,19 @@ describe('the auth callout', () => {
         nkey: 'UX',
         signature: 'c2ln',
         nonce: 'the nonce',
-        serverId: server.getPublicKey(),
+        serverId: server.publicKey,
         clientId: 42,
         host: '10.0.0.9',
       },
     ]);
     expect(claims).toMatchObject({
-      iss: account.getPublicKey(),
-      sub: user.getPublicKey(),
-      aud: server.getPublicKey(),
+      iss: issuer.publicKey,
+      sub: user.publicKey,
+      aud: server.publicKey,
     });
     expect(decode(claims?.nats.jwt ?? '')).toMatchObject({
-      iss: account.getPublicKey(),
-      sub: user.getPublicKey(),
+      iss: issuer.publicKey,
+      sub: user.publicKey,
       aud: 'CLIENTS',
       name: 'billing',
       exp: Math.ceil((clock.now() + HOUR) / 1_000),
@@ -131,14 +130,11 @@ describe('the auth callout', () => {
   it.each([
     ['in the clear', () => utf8(requestToken())],
     ['sealed to somebody else', () => serverXkey.seal(utf8(requestToken()), createCurve().getPublicKey())],
-    ['not signed by the server it names', () => sealed(requestToken({ signer: createServer() }))],
-    [
-      'by a user key instead of a server',
-      () => sealed(requestToken({ iss: user.getPublicKey(), signer: user })),
-    ],
+    ['not signed by the server it names', () => sealed(requestToken({ signer: nkey(createServer()) }))],
+    ['by a user key instead of a server', () => sealed(requestToken({ iss: user.publicKey, signer: user }))],
     [
       'with another xkey than it was sealed with',
-      () => sealed(requestToken({ nats: { server_id: { id: server.getPublicKey(), xkey: 'X' } } })),
+      () => sealed(requestToken({ nats: { server_id: { id: server.publicKey, xkey: 'X' } } })),
     ],
     ['that is no JWT', () => sealed('a.b.c')],
     ['of another type', () => sealed(requestToken({ nats: { type: 'user' } }))],
@@ -150,14 +146,14 @@ describe('the auth callout', () => {
 
 describe('isSignedBy', () => {
   it('agrees with the nkey library, and refuses every change', () => {
-    const key = createUser();
+    const key = nkey(createUser());
     const signature = toBase64Url(key.sign(utf8('bytes')));
-    expect(isSignedBy(key.getPublicKey(), utf8('bytes'), signature)).toBe(true);
-    expect(isSignedBy(key.getPublicKey(), utf8('bytes'), `${signature}==`)).toBe(true);
-    expect(isSignedBy(key.getPublicKey(), utf8('other'), signature)).toBe(false);
-    expect(isSignedBy(createUser().getPublicKey(), utf8('bytes'), signature)).toBe(false);
-    expect(isSignedBy(`${key.getPublicKey().slice(0, -1)}A`, utf8('bytes'), signature)).toBe(false);
+    expect(isSignedBy(key.publicKey, utf8('bytes'), signature)).toBe(true);
+    expect(isSignedBy(key.publicKey, utf8('bytes'), `${signature}==`)).toBe(true);
+    expect(isSignedBy(key.publicKey, utf8('other'), signature)).toBe(false);
+    expect(isSignedBy(nkey(createUser()).publicKey, utf8('bytes'), signature)).toBe(false);
+    expect(isSignedBy(`${key.publicKey.slice(0, -1)}A`, utf8('bytes'), signature)).toBe(false);
     expect(isSignedBy('U', utf8('bytes'), signature)).toBe(false);
-    expect(isSignedBy(key.getPublicKey(), utf8('bytes'), '')).toBe(false);
+    expect(isSignedBy(key.publicKey, utf8('bytes'), '')).toBe(false);
   });
 });

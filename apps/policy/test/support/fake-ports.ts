@@ -1,10 +1,24 @@
 import { KeymeshError, type Clock } from '@keymesh/kernel';
-import { BUILT_IN_POLICIES, foldStatements, makePolicyEngine } from '@keymesh/policy-engine';
+import {
+  BUILT_IN_POLICIES,
+  foldStatements,
+  makePolicyEngine,
+  type PolicyEngine,
+} from '@keymesh/policy-engine';
 import type { AuditRecord } from '@keymesh/contracts';
 import { makeRecordMaker } from '../../src/domain/audit.js';
 import type { AuditEntry, PolicyBook, PolicyState } from '../../src/domain/ports.js';
 import { makeRefusals } from '../../src/domain/refusals.js';
 import type { BookMesh } from './invitations.js';
+
+const engines = new WeakMap<PolicyState, PolicyEngine>();
+function engineOf(state: PolicyState): PolicyEngine {
+  const known =
+    engines.get(state) ??
+    makePolicyEngine({ version: state.version, policies: [...BUILT_IN_POLICIES] }, state.directory);
+  engines.set(state, known);
+  return known;
+}
 
 /** The ports of the operations without Postgres or a bus: the same rules, in memory. */
 export function makeFakePorts(mesh: BookMesh, clock: Clock) {
@@ -13,11 +27,10 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
   const cut: string[] = [];
   const replies = new Map<string, unknown>();
   let failing: KeymeshError | undefined;
+  let refreshed = 0;
   const book: PolicyBook = {
-    current: () => ({
-      ...state,
-      engine: makePolicyEngine({ version: state.version, policies: [...BUILT_IN_POLICIES] }, state.directory),
-    }),
+    refresh: () => Promise.resolve(void (refreshed += 1)),
+    current: () => ({ ...state, engine: engineOf(state) }),
     async change({ session, requestId }, plan) {
       const key = `${session} ${requestId}`;
       if (replies.has(key)) return replies.get(key) as never;
@@ -62,6 +75,7 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
       entries.map(({ record: made }) => made).filter((made) => type === undefined || made.type === type),
     statusOf: (name: string) => state.directory.find(name)?.status,
     state: () => state,
+    refreshed: () => refreshed,
     failWith: (code: string | undefined) => {
       failing = code === undefined ? undefined : new KeymeshError(code);
     },
