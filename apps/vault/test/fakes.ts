@@ -38,12 +38,12 @@ export function makeFakeKms() {
     async wrapKey(plain, context) {
       await check();
       kept.push({ key: Uint8Array.from(plain.expose()), context: JSON.stringify(context) });
-      return Uint8Array.of(kept.length - 1);
+      return Buffer.from(String(kept.length - 1));
     },
     async unwrapKey(wrapped, context) {
       await check();
       control.unwraps += 1;
-      const found = kept[wrapped[0] ?? -1];
+      const found = kept[Number(Buffer.from(wrapped).toString())];
       if (found?.context !== JSON.stringify(context)) throw failure('DECRYPTION_FAILED');
       return new Secret(Uint8Array.from(found.key), 'kek');
     },
