@@ -11,10 +11,25 @@ export interface DetectorMetrics {
   readonly lagRecords: Gauge;
 }
 
+const USUAL = [
+  ['first-seen-consumer', 'low'],
+  ['unusual-rate', 'medium'],
+  ['denied-burst', 'high'],
+] as const;
+
 /** Registers them in the service's registry. */
 export function makeDetectorMetrics({ registry }: Metrics): DetectorMetrics {
   const registers = [registry];
+  const findings = new Counter({
+    name: 'keymesh_findings_total',
+    help: 'Findings raised.',
+    labelNames: ['kind', 'severity'],
+    registers,
+  });
+  // From zero, so that a rate has a beginning.
+  for (const [kind, severity] of USUAL) findings.inc({ kind, severity }, 0);
   return {
+    findings,
     events: new Counter({
       name: 'keymesh_detector_events_total',
       help: 'Events of the audit feed that were scored.',
@@ -24,12 +39,6 @@ export function makeDetectorMetrics({ registry }: Metrics): DetectorMetrics {
       name: 'keymesh_detector_rejected_events_total',
       help: 'Messages of the feed that were not signed by the audit service, or not readable.',
       labelNames: ['reason'],
-      registers,
-    }),
-    findings: new Counter({
-      name: 'keymesh_findings_total',
-      help: 'Findings raised.',
-      labelNames: ['kind', 'severity'],
       registers,
     }),
     responses: new Counter({
