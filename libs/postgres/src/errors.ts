@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { failure } from '@keymesh/contracts';
 import { KeymeshError } from '@keymesh/kernel';
 
@@ -32,7 +33,7 @@ interface DriverError extends Error {
 }
 
 const driverErrorOf = (error: unknown): DriverError | undefined => {
-  if (!(error instanceof Error)) return undefined;
+  if (!isNativeError(error)) return undefined; // not instanceof: errors of another realm are errors too
   const outer = error as DriverError;
   return outer.driverError ?? outer;
 };
