@@ -4,8 +4,9 @@ import { connect, type Authenticator, type NatsConnection } from '@nats-io/trans
 import { translateConnectError } from './nats-failures.js';
 import { nkeyPairOf } from './nkey.js';
 
-const RECONNECT_WAIT_MS = 250;
-const RECONNECT_JITTER_MS = 250;
+const FIRST_RECONNECT_MS = 100;
+/** Soon after a restart of the server, and no burden on it while it refuses a principal for good. */
+const LONGEST_RECONNECT_MS = 2_000;
 const PING_INTERVAL_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 
@@ -47,14 +48,14 @@ export interface MeshConnection {
  */
 export async function connectMesh(options: ConnectMeshOptions): Promise<MeshConnection> {
   const { servers, principal, nkeySeed, logger } = options;
+  const delays = makeReconnectDelays();
   const nats = await connect({
     servers: typeof servers === 'string' ? servers : [...servers],
     name: principal,
     authenticator: nkeyAuthenticator(nkeySeed),
     inboxPrefix: subjects.inboxPrefix(principal),
     maxReconnectAttempts: -1,
-    reconnectTimeWait: RECONNECT_WAIT_MS,
-    reconnectJitter: RECONNECT_JITTER_MS,
+    reconnectDelayHandler: delays.next,
     pingInterval: PING_INTERVAL_MS,
     timeout: CONNECT_TIMEOUT_MS,
     // Else every request makes two Errors with stack traces, in case it fails: 6 % of the hot path.
@@ -65,7 +66,24 @@ export async function connectMesh(options: ConnectMeshOptions): Promise<MeshConn
   }).catch((error: unknown) => {
     throw translateConnectError(error);
   });
-  return watch(nats, principal, logger);
+  const connection = watch(nats, principal, logger);
+  connection.onReconnect(delays.reset);
+  return connection;
+}
+
+/** Doubles from 100 ms to 2 s, with as much jitter, until a reconnect succeeds. */
+function makeReconnectDelays(): { readonly next: () => number; readonly reset: () => void } {
+  let waitMs = FIRST_RECONNECT_MS;
+  return {
+    next: () => {
+      const delayMs = waitMs / 2 + (Math.random() * waitMs) / 2;
+      waitMs = Math.min(LONGEST_RECONNECT_MS, waitMs * 2);
+      return delayMs;
+    },
+    reset: () => {
+      waitMs = FIRST_RECONNECT_MS;
+    },
+  };
 }
 
 /** Signs the server's nonce at every connect. Proves a connection and nothing else: the server chooses the nonce. */

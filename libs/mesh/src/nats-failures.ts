@@ -8,7 +8,8 @@ export function translateConnectError(error: unknown): KeymeshError<ErrorCode> {
     error instanceof errors.AuthorizationError || error instanceof errors.UserAuthenticationExpiredError;
   if (isRefused) {
     return failure('DENIED', {
-      publicMessage: 'The mesh does not accept this identity: unknown, disabled, or enrolled elsewhere.',
+      publicMessage:
+        'The mesh does not accept this identity: unknown, disabled, or enrolled elsewhere; or its policy service is away.',
       cause: error,
     });
   }

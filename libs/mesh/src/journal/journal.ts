@@ -1,9 +1,14 @@
 import { subjects, type AuditRecord, type Beside, type ServiceName } from '@keymesh/contracts';
 import type { Clock, SigningKey } from '@keymesh/kernel';
 import type { MeshConnection } from '../connection.js';
-import { encodeBeside, encodeLeaf } from './leaf.js';
-import { makePackSender, type PackOutcome } from './pack-sender.js';
-import { makeWaitingRecords, notDurable, type WaitingRecord } from './waiting-records.js';
+import { checkPackable, encodeBeside, encodeLeaf } from './leaf.js';
+import { makePackSender, type PackOutcome, type PackSender } from './pack-sender.js';
+import {
+  makeWaitingRecords,
+  notDurable,
+  type WaitingRecord,
+  type WaitingRecords,
+} from './waiting-records.js';
 
 /** How often an idle instance says that it lives, milliseconds. */
 export const JOURNAL_HEARTBEAT_MS = 10_000;
@@ -43,7 +48,7 @@ export interface Journal {
   record(record: AuditRecord, beside?: Beside, options?: RecordOptions): Promise<void>;
   /**
    * The outbox relay's way in: exact bytes (`encodeLeaf`, `encodeBeside`) that are already committed elsewhere. Safe to repeat: the
-   * ledger takes the first of an event id. @throws AUDIT_UNAVAILABLE
+   * ledger takes the first of an event id. @throws AUDIT_UNAVAILABLE; INTERNAL when a part is longer than a pack takes.
    */
   publishRaw(leaf: Uint8Array, beside?: Uint8Array): Promise<void>;
   /** Sends what waits and a final pack, for at most 5 s; then refuses everything. Idempotent. */
@@ -64,35 +69,20 @@ export function makeJournal(options: JournalOptions): Journal {
     onRefused: () => queue.refuseAll('refused'),
   });
   const queue = makeWaitingRecords(limits, clock, sender.inFlight);
+  const pump = makePump(queue, sender);
   let closed: Promise<void> | undefined;
-  let pumping: Promise<void> | undefined;
 
-  const drain = async (): Promise<void> => {
-    while (queue.size() > 0) await sender.send(queue.take(MAX_RECORDS_PER_PACK, MAX_PACK_BYTES));
-  };
-  const pump = (): void => {
-    // setImmediate: whatever arrived in the same read of the socket joins the same pack.
-    pumping ??= new Promise<void>((resolve) => setImmediate(resolve)).then(drain).finally(() => {
-      pumping = undefined;
-      if (queue.size() > 0) pump();
-    });
-  };
   const heartbeatMs = options.heartbeatMs ?? JOURNAL_HEARTBEAT_MS;
-  const beat = async (): Promise<void> => {
-    if (pumping !== undefined || clock.monotonic() - sender.lastSentAt() < heartbeatMs) return;
-    pumping = sender.send([]).finally(() => {
-      pumping = undefined;
-      if (queue.size() > 0) pump();
-    });
-    await pumping;
+  const beat = (): void => {
+    if (clock.monotonic() - sender.lastSentAt() >= heartbeatMs) pump.sendEmpty();
   };
-  const heartbeat = setInterval(() => void beat(), heartbeatMs / 4);
+  const heartbeat = setInterval(beat, heartbeatMs / 4).unref();
 
   const enqueue = (leaf: Uint8Array, beside: Uint8Array, deadlineAt: number): Promise<void> =>
     new Promise((resolve, reject) => {
       const record: WaitingRecord = { leaf, beside, deadlineAt, resolve, reject };
       if (closed !== undefined) reject(notDurable('closed'));
-      else if (queue.add(record)) pump();
+      else if (queue.add(record)) pump.start();
       else reject(notDurable('queue-full'));
     });
 
@@ -103,7 +93,7 @@ export function makeJournal(options: JournalOptions): Journal {
       queue.refuseAll('closed');
     }, CLOSE_TIMEOUT_MS);
     try {
-      while (pumping !== undefined) await pumping;
+      await pump.idle();
       await sender.send([], true);
     } finally {
       clearTimeout(late);
@@ -114,8 +104,40 @@ export function makeJournal(options: JournalOptions): Journal {
   return {
     record: async (record, beside, { deadlineAt = clock.monotonic() + RECORD_DEADLINE_MS } = {}) =>
       enqueue(encodeLeaf(record), encodeBeside(beside), deadlineAt),
-    publishRaw: (leaf, beside = new Uint8Array()) =>
-      enqueue(leaf, beside, clock.monotonic() + RELAY_DEADLINE_MS),
+    publishRaw: async (leaf, beside = new Uint8Array()) => {
+      checkPackable(leaf, beside);
+      await enqueue(leaf, beside, clock.monotonic() + RELAY_DEADLINE_MS);
+    },
     close: () => (closed ??= finish()),
+  };
+}
+
+/** Sends packs, one at a time, as long as records wait. */
+function makePump(
+  queue: WaitingRecords,
+  sender: PackSender,
+): { start(): void; sendEmpty(): void; idle(): Promise<void> } {
+  let running: Promise<void> | undefined;
+
+  const drain = async (): Promise<void> => {
+    while (queue.size() > 0) await sender.send(queue.take(MAX_RECORDS_PER_PACK, MAX_PACK_BYTES));
+  };
+  const run = (work: () => Promise<void>): void => {
+    running ??= work().finally(() => {
+      running = undefined;
+      if (queue.size() > 0) run(drain);
+    });
+  };
+  return {
+    start: () =>
+      run(async () => {
+        // Whatever arrived in the same read of the socket joins the same pack.
+        await new Promise((resolve) => setImmediate(resolve));
+        await drain();
+      }),
+    sendEmpty: () => run(() => sender.send([])),
+    async idle() {
+      while (running !== undefined) await running;
+    },
   };
 }

@@ -16,8 +16,17 @@ export const encodeBeside = (beside: Beside | undefined): Uint8Array =>
 
 function encode(value: unknown, what: string): Uint8Array {
   const bytes = utf8(canonicalize(value) ?? '');
-  if (bytes.length === 0 || bytes.length > MAX_LEAF_BYTES) {
-    throw failure('INTERNAL', { details: { what, sizeBytes: bytes.length } });
-  }
+  checkSize(bytes, what, 1);
   return bytes;
+}
+
+/** @throws INTERNAL unless these bytes fit into a pack: a leaf of 1 to 65,535 bytes, and at most as much beside it. */
+export function checkPackable(leaf: Uint8Array, beside: Uint8Array): void {
+  checkSize(leaf, 'leaf', 1);
+  checkSize(beside, 'beside', 0);
+}
+
+function checkSize({ length }: Uint8Array, what: string, minimum: number): void {
+  if (length < minimum || length > MAX_LEAF_BYTES)
+    throw failure('INTERNAL', { details: { what, sizeBytes: length } });
 }

@@ -4,7 +4,7 @@ import { concat, fromUtf8, signFor, utf8, verifyFor, type SigningKey } from '@ke
 import canonicalize from 'canonicalize';
 import { z } from 'zod';
 
-// The frozen format of a journal message (ADR 0003, golden file in test/golden):
+// The frozen format of a journal message (ADR 0004, golden file in test/golden):
 //   "KMJ1" · u16 header length · header (RFC 8785 JSON) · count × (u16 leaf length · leaf · u16 beside length · beside JSON) ·
 //   64-byte Ed25519 signature over all before it. Numbers are big endian.
 const MAGIC = utf8('KMJ1');

@@ -15,8 +15,8 @@ import {
 } from '@keymesh/contracts';
 import { KeymeshError, type Clock } from '@keymesh/kernel';
 import type { Msg, MsgHdrs } from '@nats-io/nats-core';
+import { ask } from './ask.js';
 import {
-  ask,
   callPlain,
   encodeRequest,
   plainErrorCode,

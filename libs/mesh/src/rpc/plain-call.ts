@@ -20,7 +20,7 @@ import { KeymeshError } from '@keymesh/kernel';
 import { headers, type Msg, type MsgHdrs } from '@nats-io/nats-core';
 import { randomUUID } from 'node:crypto';
 import type { MeshConnection } from '../connection.js';
-import { translateRequestError } from '../nats-failures.js';
+import { ask } from './ask.js';
 import { endSpan, startClientSpan } from './tracing.js';
 
 export interface CallOptions {
@@ -46,6 +46,7 @@ export async function callPlain<C extends RpcContract>(
   return traced(contract, async (head) => {
     const deadlineMs = readDeadline(options);
     const frame = encodeRequest(contract, request);
+    if (!(await connection.waitConnected(deadlineMs))) throw failure('UNAVAILABLE');
     head.set(HEADERS.parts, partsHeader(frame));
     head.set(HEADERS.requestId, randomUUID());
     head.set(HEADERS.deadlineMs, String(deadlineMs));
@@ -100,37 +101,6 @@ export function readReply<C extends RpcContract>(contract: C, message: unknown):
       'The service answered in a form that this program does not know. Use the same release for both.',
     details: { operation: contract.name, paths: result.error.issues.map(({ path }) => path.join('.')) },
   });
-}
-
-/** Sends one request, once connected, and waits for the answer. @throws UNAVAILABLE, DEADLINE_EXCEEDED */
-export async function ask(
-  connection: MeshConnection,
-  subject: string,
-  body: Uint8Array,
-  head: MsgHdrs,
-  timeoutMs: number,
-  signal: AbortSignal | undefined,
-): Promise<Msg> {
-  const reply = connection.nats.request(subject, body, { timeout: timeoutMs, headers: head });
-  try {
-    return await (signal === undefined ? reply : orAborted(reply, signal));
-  } catch (error) {
-    throw KeymeshError.is(error) ? error : translateRequestError(error);
-  }
-}
-
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let abort = (): void => undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(failure('DEADLINE_EXCEEDED', { cause: signal.reason }));
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', abort);
-  }
 }
 
 /** The code of an answer that came without the channel, if it is a failure. Its sentence is not believed. */

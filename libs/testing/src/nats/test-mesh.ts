@@ -51,6 +51,8 @@ export interface TestMesh {
   readonly addPrincipal: (name: string, roles?: readonly Role[], kind?: PrincipalKind) => TestPrincipal;
   /** Takes a principal away again: no new connections, and its channel key is unknown. */
   readonly removePrincipal: (name: string) => void;
+  /** Lets a removed principal in again, with the keys that it had. */
+  readonly restorePrincipal: (principal: TestPrincipal) => void;
   /** What a directory would say of the principals and services made here. */
   readonly directory: {
     find(name: string): PrincipalView | undefined;
@@ -105,6 +107,7 @@ export async function startTestMesh(options: StartTestMeshOptions = {}): Promise
     calloutXkeySeed: new Secret(xkey.getSeed(), 'callout-xkey-seed'),
     addPrincipal: book.add,
     removePrincipal: book.remove,
+    restorePrincipal: book.put,
     directory: book.directory,
     connectAs,
     makeServiceChannel: (service, clock = systemClock) =>
@@ -144,16 +147,20 @@ function makeBook(identities: Record<StaticIdentity, TestPrincipal>) {
   const byNkey = new Map<string, TestPrincipal>();
   const byName = new Map(Object.values(identities).map((identity) => [identity.name, identity]));
   const statuses = new Map<string, PrincipalView['status']>();
+  const put = (principal: TestPrincipal): void => {
+    byNkey.set(principal.publicNkey, principal);
+    byName.set(principal.name, principal);
+  };
   return {
     byNkey,
+    put,
     add: (
       name: string,
       roles: readonly Role[] = ['reader'],
       kind: PrincipalKind = 'service',
     ): TestPrincipal => {
       const principal = makeTestPrincipal(name, roles, kind);
-      byNkey.set(principal.publicNkey, principal);
-      byName.set(name, principal);
+      put(principal);
       return principal;
     },
     remove: (name: string): void => {
