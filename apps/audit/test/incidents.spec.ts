@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { anomalyFinding, subjects, type AnomalyFinding } from '@keymesh/contracts';
+import { anomalyFinding, HEADERS, subjects, type AnomalyFinding } from '@keymesh/contracts';
 import { makeSigningKey } from '@keymesh/kernel';
+import { encodePack } from '@keymesh/mesh';
 import { eventually, type ServiceProcess } from '@keymesh/testing';
 import { makeProducer, makeRecord, makeRecords, type TestProducer } from './records.js';
 import { startAuditMesh, type AuditMesh } from './support/audit-mesh.js';
@@ -105,6 +106,21 @@ describe('a journal that somebody tampers with', () => {
       first.id,
     ]);
     expect(rows).toEqual([{ principal: 'billing' }]);
+  });
+
+  it('a signed record of an unknown form is taken, and holds up neither ledger nor feed', async () => {
+    const key = on.mesh.identities.vault.signingKey;
+    const odd = { ...makeRecord(), resource: null, traceparent: 'x\r\nKeymesh-Log-Index: 0', decision: 5 };
+    const header = { producer: 'vault', instance: 'odd', sequence: 1, previous: '0'.repeat(64) } as const;
+    const records = [{ leaf: Buffer.from(JSON.stringify(odd)), beside: new Uint8Array() }];
+    await on.publishRaw(
+      'vault',
+      encodePack({ ...header, createdAt: '2026-11-22T12:00:00.000Z' }, records, key),
+    );
+    await inLedger(odd.id);
+    const size = (await on.eventIds()).length;
+    const feed = await on.readFeed(size);
+    expect(feed.some((event) => event.header(HEADERS.eventId) === odd.id)).toBe(true);
   });
 
   it('a replayed pack counts nothing twice', async () => {

@@ -126,6 +126,19 @@ describe('the ledger writer', () => {
     expect((await eventIds()).length).toBe(2);
   });
 
+  it('takes times that are no dates, so that no record can stop the log', async () => {
+    const vault = makeProducer('vault', { key: on.key });
+    const times = [
+      '2026-02-30T00:00:00Z',
+      '2026-11-22T24:00:00Z',
+      '1970-01-01T00:00:00Z',
+      '9999-12-31T23:59:59.9Z',
+    ];
+    const odd = times.map((time) => ({ ...makeRecord(), time }));
+    await on.makeWriter().integrate(journalOf([vault.next(odd)]));
+    expect(await fsckLedger(on.dataSource, verifier)).toMatchObject({ ok: true, size: 4 });
+  });
+
   it('takes names that Postgres would refuse without letting them stop the log', async () => {
     const beside = Buffer.from(JSON.stringify({ name: 'a\0b\ud800', 'salt\0': 'x' }));
     const header = {

@@ -32,6 +32,13 @@ describe('readLeaf', () => {
     expect(facts).toMatchObject({ principal: null, resourceId: null, traceId: null, traceparent: null });
   });
 
+  it('writes the time in a form that Postgres takes', () => {
+    const timeOf = (time: string) => readLeaf(bytesOf({ ...makeRecord(), time }), 'vault')?.time;
+    expect(timeOf('2026-02-30T10:00:00Z')).toBe('2026-03-02T10:00:00.000Z');
+    expect(timeOf('9999-12-31T23:59:59.999999999Z')).toBe('9999-12-31T23:59:59.999Z');
+    expect(timeOf('0000-01-01T00:00:00Z')).toBeUndefined();
+  });
+
   it.each([
     ['no JSON', utf8('{')],
     ['a list', utf8('[]')],

@@ -15,7 +15,8 @@ export interface LeafFacts {
 
 const NEWLINE = 0x0a;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
+// Years that Postgres and JavaScript both know.
+const TIME = /^(?:19[7-9]\d|[2-9]\d{3})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/;
 const TYPE = /^[a-z][a-z-]{0,63}\.[a-z][a-z-]{0,63}$/;
 // Postgres takes no NUL in a text, and a search column needs no more than an id.
 const ID = /^[\x21-\x7e]{1,200}$/;
@@ -32,12 +33,14 @@ export function readLeaf(leaf: Uint8Array, producer: ServiceName): LeafFacts | u
   if (record?.service !== producer) return undefined;
   const { id, time, type } = record;
   if (!isText(id, UUID) || !isText(type, TYPE)) return undefined;
-  if (!isText(time, TIME) || Number.isNaN(Date.parse(time))) return undefined;
+  const timeMs = isText(time, TIME) ? Date.parse(time) : Number.NaN;
+  if (Number.isNaN(timeMs)) return undefined;
   const resource: unknown = record.resource;
-  const traceparent = isText(record.traceparent, TRACEPARENT) ? record.traceparent : null;
+  const traceparent = readTraceparent(record.traceparent) ?? null;
   return {
     eventId: id,
-    time,
+    // Written anew: Date.parse takes the 30th of February, Postgres does not.
+    time: new Date(timeMs).toISOString(),
     type,
     principal: isText(record.principal, ID) ? record.principal : null,
     resourceId: isObject(resource) && isText(resource.id, ID) ? resource.id : null,
@@ -45,6 +48,10 @@ export function readLeaf(leaf: Uint8Array, producer: ServiceName): LeafFacts | u
     traceparent,
   };
 }
+
+/** @returns undefined unless it is a W3C trace context: it may be anything that a producer wrote. */
+export const readTraceparent = (value: unknown): string | undefined =>
+  isText(value, TRACEPARENT) ? value : undefined;
 
 /** Whether the trace of this header is recorded; only then spans are made for it. */
 export const isSampled = (traceparent: string): boolean => parseInt(traceparent.slice(-2), 16) % 2 === 1;

@@ -5,12 +5,12 @@ import { encodeLeaf } from '@keymesh/mesh';
 import { hashLeaf } from '@keymesh/transparency-log';
 import { makeRecord } from '../../test/records.js';
 import { classify } from './ocsf-class.js';
-import { toOcsfEvent } from './ocsf-event.js';
+import { readRecord, toOcsfEvent } from './ocsf-event.js';
 
 const ORIGIN = 'keymesh.example/audit';
 const eventOf = (record: AuditRecord) => {
   const leaf = encodeLeaf(record);
-  return toOcsfEvent({ index: 42, leaf, leafHash: toHex(hashLeaf(leaf)) }, ORIGIN);
+  return toOcsfEvent(readRecord({ index: 42, leaf, leafHash: toHex(hashLeaf(leaf)) }), ORIGIN);
 };
 
 describe('the OCSF event of a reveal', () => {
@@ -105,6 +105,29 @@ describe('the OCSF event of other records', () => {
       ])
         expect(event).toHaveProperty(field);
     }
+  });
+});
+
+describe('the OCSF event of a record that is not of the form we know', () => {
+  it.each([
+    { resource: null },
+    { decision: 5 },
+    { decision: { determiningPolicies: 'all', request: null } },
+    { outcome: { toString: 1 } },
+    { principal: ['a'], session: null, facts: 'x', traceparent: 7, requestId: {} },
+    {
+      decision: {
+        effect: 'permit',
+        determiningPolicies: [],
+        request: { principal: { kind: 'constructor' } },
+      },
+    },
+  ])('is there all the same, with the whole leaf: %j', (odd) => {
+    const leaf = utf8(JSON.stringify({ ...makeRecord(), ...odd }));
+    const event = toOcsfEvent(readRecord({ index: 7, leaf, leafHash: toHex(hashLeaf(leaf)) }), ORIGIN);
+    expect(event).toMatchObject({ metadata: { sequence: 7, event_code: 'credential.retrieved' } });
+    expect(toHex(hashLeaf(utf8(event.raw_data)))).toBe(toHex(hashLeaf(leaf)));
+    expect(JSON.parse(JSON.stringify(event))).toMatchObject({ class_uid: 6003 });
   });
 });
 

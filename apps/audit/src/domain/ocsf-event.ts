@@ -25,13 +25,35 @@ export interface LedgerLeaf {
   readonly leafHash: string;
 }
 
+/** A leaf with the record that it holds. */
+export interface RecordedLeaf extends LedgerLeaf {
+  readonly text: string;
+  readonly record: AuditRecord;
+}
+
+/** Reads the record of a leaf that is in the ledger, so has the form of one. */
+export function readRecord(entry: LedgerLeaf): RecordedLeaf {
+  const text = fromUtf8(entry.leaf);
+  return { ...entry, text, record: JSON.parse(text) as AuditRecord };
+}
+
 /**
  * The OCSF event of a leaf. Deterministic: the same leaf at the same index always gives the same bytes, so that the feed can be
  * rebuilt. Holds what the leaf holds, so no name, personal field or value; readable values beside the leaf do not go out.
+ * INVARIANT: every leaf has one. Of a record whose other fields are not of the form we know, only the ledger's own go into the event
+ * (and the whole leaf into `raw_data`): no producer can hold up the feed.
  */
-export function toOcsfEvent({ index, leaf, leafHash }: LedgerLeaf, logOrigin: string): AuditEvent {
-  const text = fromUtf8(leaf);
-  const record = JSON.parse(text) as AuditRecord;
+export function toOcsfEvent(recorded: RecordedLeaf, logOrigin: string): AuditEvent {
+  try {
+    return eventOf(recorded, logOrigin);
+  } catch {
+    const { id, time, type, service } = recorded.record;
+    const bare: AuditRecord = { v: 1, id, time, type, service, instance: '', outcome: 'failure' };
+    return eventOf({ ...recorded, record: bare }, logOrigin);
+  }
+}
+
+function eventOf({ index, leafHash, text, record }: RecordedLeaf, logOrigin: string): AuditEvent {
   const { class: ocsfClass, activity } = classify(record.type);
   const outcome = Object.hasOwn(OUTCOMES, record.outcome) ? OUTCOMES[record.outcome] : OUTCOMES.failure;
   return {

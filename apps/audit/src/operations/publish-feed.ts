@@ -1,7 +1,8 @@
-import { subjects, HEADERS, type ServiceName } from '@keymesh/contracts';
+import { subjects, HEADERS } from '@keymesh/contracts';
 import { toHex, utf8, type Clock } from '@keymesh/kernel';
 import type { DataSource } from 'typeorm';
-import { toOcsfEvent } from '../domain/ocsf-event.js';
+import { readTraceparent } from '../domain/leaf.js';
+import { readRecord, toOcsfEvent } from '../domain/ocsf-event.js';
 import { findFirstIndexSince, readEntries, type LedgerEntry } from '../store/entries.js';
 import { readFeedPosition, saveFeedPosition, type FeedPosition } from '../store/feed-position.js';
 import { spanOfRecord } from '../telemetry/record-spans.js';
@@ -86,25 +87,20 @@ async function findPosition({ dataSource, stream, clock, retentionMs }: FeedOpti
 }
 
 function toMessage(entry: LedgerEntry, logOrigin: string): { message: FeedMessage; end: () => void } {
-  const leafHash = toHex(entry.leafHash);
-  const event = toOcsfEvent({ index: entry.index, leaf: entry.leaf, leafHash }, logOrigin);
-  const { uid: eventId, event_code: type } = event.metadata;
-  const [noun = '', past = ''] = type.split('.');
-  const { service, traceparent } = JSON.parse(event.raw_data) as {
-    service: ServiceName;
-    traceparent?: string;
-  };
-  const span = spanOfRecord('publishEvent', traceparent);
+  const recorded = readRecord({ index: entry.index, leaf: entry.leaf, leafHash: toHex(entry.leafHash) });
+  const { leafHash, record } = recorded;
+  const [noun = '', past = ''] = record.type.split('.');
+  const span = spanOfRecord('publishEvent', readTraceparent(record.traceparent));
   return {
     message: {
-      subject: subjects.audit(service, noun, past),
+      subject: subjects.audit(record.service, noun, past),
       messageId: leafHash,
-      eventId,
-      body: utf8(JSON.stringify(event)),
+      eventId: record.id,
+      body: utf8(JSON.stringify(toOcsfEvent(recorded, logOrigin))),
       headers: {
         [HEADERS.logIndex]: String(entry.index),
         [HEADERS.leafHash]: leafHash,
-        [HEADERS.eventId]: eventId,
+        [HEADERS.eventId]: record.id,
         ...(span.traceparent === undefined ? {} : { [HEADERS.traceparent]: span.traceparent }),
       },
     },

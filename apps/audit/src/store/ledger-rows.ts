@@ -76,7 +76,7 @@ export async function insertBeside(
 const storable = (beside: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(beside).map(([name, text]) => [wellFormed(name), wellFormed(text)]));
 
-const wellFormed = (text: string): string => Buffer.from(text.replaceAll('\0', ''), 'utf8').toString('utf8');
+const wellFormed = (text: string): string => text.replaceAll('\0', '').toWellFormed();
 
 /** Marks repeats of events that the ledger has. */
 export async function insertRepeats(manager: EntityManager, repeats: readonly Repeat[]): Promise<void> {
