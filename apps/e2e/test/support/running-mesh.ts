@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { eventually } from '@keymesh/testing';
@@ -100,9 +100,15 @@ export async function startMesh(
     launcher.kill('SIGTERM');
     await ended;
   };
+  const remove = async (): Promise<void> => {
+    // Started by root, the database lives elsewhere and the home links to it.
+    const database = await realpath(join(home, 'postgres')).catch(() => undefined);
+    for (const path of [folder, database])
+      if (path !== undefined) await rm(path, { recursive: true, force: true });
+  };
   await ready().catch(async (error: unknown) => {
     await stop();
-    await rm(folder, { recursive: true, force: true });
+    await remove();
     throw error;
   });
   const { httpPort, natsUrl } = await facts();
@@ -129,7 +135,7 @@ export async function startMesh(
     [Symbol.asyncDispose]: async () => {
       await stop();
       if (process.env.KEYMESH_KEEP_HOME === 'true') process.stderr.write(`kept: ${home}\n`);
-      else await rm(folder, { recursive: true, force: true });
+      else await remove();
     },
   };
 }
