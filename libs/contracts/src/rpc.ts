@@ -13,7 +13,7 @@ export interface RpcContract<Request extends z.ZodType = z.ZodType, Reply extend
   readonly reply: Reply;
   /** `required`: only through the channel (or a plain-reply principal in embedded mode). `none`: public data or signed by itself. */
   readonly channel: 'required' | 'none';
-  /** Whether it changes something; then it is idempotent by (session, request id). */
+  /** Whether it changes something; then it is idempotent by (principal, request id). */
   readonly mutation: boolean;
 }
 

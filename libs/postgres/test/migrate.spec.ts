@@ -90,7 +90,7 @@ describe('migrateSchema', () => {
     await migrate([], 'audit');
     const vault = postgres.urlOf('vault');
     const refused = { code: 'INTERNAL', details: { sqlState: '42501' } };
-    await as(vault, "INSERT INTO vault.idempotency (session, request_id) VALUES ('s', 'r')");
+    await as(vault, "INSERT INTO vault.idempotency (principal, request_id) VALUES ('s', 'r')");
     await as(vault, "INSERT INTO vault.leaf (bytes) VALUES ('x')");
     await expect(as(postgres.urlOf('audit'), 'SELECT * FROM vault.outbox')).rejects.toMatchObject(refused);
     for (const sql of [

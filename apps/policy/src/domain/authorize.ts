@@ -55,6 +55,6 @@ export async function authorize(
 
 /** Which request this is, for repeats. */
 export const requestKey = (call: Call) => ({
-  session: call.sessionId ?? `plain:${call.principal}`,
+  principal: call.principal,
   requestId: call.requestId,
 });

@@ -31,7 +31,7 @@ export interface Plan<Reply> {
 
 /** Which request asks, so that a repeat gets the first one's answer. */
 export interface RequestKey {
-  readonly session: string;
+  readonly principal: string;
   readonly requestId: string;
 }
 

@@ -76,7 +76,7 @@ export function makePolicyStore(options: StoreOptions): PolicyStore {
           return reply(bundle.version);
         };
         const reply =
-          key === undefined ? await work() : (await once(manager, key.session, key.requestId, work)).reply;
+          key === undefined ? await work() : (await once(manager, key.principal, key.requestId, work)).reply;
         return { reply, bundle };
       });
       return { reply, bundle: keep(bundle) };

@@ -31,7 +31,7 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
   const book: PolicyBook = {
     refresh: () => Promise.resolve(void (refreshed += 1)),
     current: () => ({ ...state, engine: engineOf(state) }),
-    async change({ session, requestId }, plan) {
+    async change({ principal, requestId }, plan) {
       const key = `${session} ${requestId}`;
       if (replies.has(key)) return replies.get(key) as never;
       const { change, records, reply } = plan(state);

@@ -18,7 +18,7 @@ const INSERT = `
 
 /**
  * Makes a workflow in its first state, with its `rotation.started` record, in one transaction.
- * Idempotent by (session, request id) of the asker: a repeat gets the id of the rotation that the first one made.
+ * Idempotent by (principal, request id) of the asker: a repeat gets the id of the rotation that the first one made.
  * @throws ROTATION_IN_PROGRESS when the credential has an open rotation; STORE_UNAVAILABLE.
  */
 export async function startWorkflow(
@@ -34,8 +34,7 @@ export async function startWorkflow(
   };
   return transact(dataSource, async (manager) => {
     if (asker.requestId === null) return insert(manager);
-    const session = asker.session ?? `plain:${asker.principal}`;
-    return (await once(manager, session, asker.requestId, () => insert(manager))).reply;
+    return (await once(manager, asker.principal, asker.requestId, () => insert(manager))).reply;
   });
 }
 

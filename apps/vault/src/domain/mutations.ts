@@ -44,7 +44,7 @@ export interface Mutated<Reply> {
   };
 }
 
-/** Runs mutations: one transaction each, once per (session, request id), and coherent with the other instances before it answers. */
+/** Runs mutations: one transaction each, once per (principal, request id), and coherent with the other instances before it answers. */
 export interface Mutations {
   /**
    * @param work may run again after a deadlock: it must have no effect but through the transaction.

@@ -21,9 +21,8 @@ export function makeMutations({ dataSource, seal, afterCommit }: MutationsOption
   return {
     async run(call, work) {
       let changed: Mutated<object>['changed'];
-      const session = call.sessionId ?? `plain:${call.principal}`;
       const { reply, repeated } = await transact(dataSource, (manager) =>
-        once(manager, session, call.requestId, async () => {
+        once(manager, call.principal, call.requestId, async () => {
           const mutated = await work(makeTransaction(manager, seal));
           changed = mutated.changed;
           return mutated.reply;

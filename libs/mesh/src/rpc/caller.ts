@@ -87,6 +87,8 @@ async function callEncrypted(
   const { clock, connection } = options;
   const deadlineAt = clock.monotonic() + deadlineMs;
   const remainingMs = (): number => remaining(clock, deadlineAt);
+  // The same for both attempts: a mutation that did happen the first time does not happen again.
+  const requestId = randomUUID();
   const attempt = async (): Promise<{ session: ClientSession; result: unknown }> => {
     if (!connection.isConnected() && !(await connection.waitConnected(remainingMs())))
       throw failure('UNAVAILABLE');
@@ -95,7 +97,7 @@ async function callEncrypted(
     try {
       return {
         session,
-        result: await exchange(options, session, contract, frame, head, remainingMs(), signal),
+        result: await exchange(options, session, contract, frame, head, requestId, remainingMs(), signal),
       };
     } catch (error) {
       if (KeymeshError.is(error) && RENEW.has(error.code)) sessions.drop(contract.service, session);
@@ -130,11 +132,11 @@ async function exchange(
   contract: RpcContract,
   frame: Frame,
   head: MsgHdrs,
+  requestId: string,
   deadlineMs: number,
   signal: AbortSignal | undefined,
 ): Promise<unknown> {
   const subject = rpcSubject(contract, principal);
-  const requestId = randomUUID();
   const parts = partsHeader(frame);
   const sealed = session.encryptRequest({
     subject,
