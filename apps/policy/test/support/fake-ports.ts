@@ -32,7 +32,7 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
     refresh: () => Promise.resolve(void (refreshed += 1)),
     current: () => ({ ...state, engine: engineOf(state) }),
     async change({ principal, requestId }, plan) {
-      const key = `${session} ${requestId}`;
+      const key = `${principal} ${requestId}`;
       if (replies.has(key)) return replies.get(key) as never;
       const { change, records, reply } = plan(state);
       if (failing !== undefined) throw failing;
