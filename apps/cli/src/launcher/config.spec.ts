@@ -74,6 +74,18 @@ describe('the settings of the launcher', () => {
     expect(kms.kind).toBe('local');
   });
 
+  it('pass on what tunes a service, and no place, key or secret', () => {
+    const tuning = {
+      KEYMESH_DETECTOR_BURST_DENIALS: '20',
+      KEYMESH_RATE_LIMIT_PER_SECOND: '50',
+      KEYMESH_ROTATION_SCHEDULE_POLL_SECONDS: '5',
+      KEYMESH_STALE_FOR_SECONDS: '60',
+      KEYMESH_VERSION_CACHE_MIB: '8',
+    };
+    const others = { KEYMESH_STATE_KEY_FILE: '/CANARY', KEYMESH_DATABASE_URL: 'postgres://a@h/b' };
+    expect(parseLauncherConfig({ ...tuning, ...others }, []).passed).toEqual(tuning);
+  });
+
   it("hand a cloud KMS's variables to the vault's choice only", () => {
     const { kms, passed } = parseLauncherConfig(
       { KEYMESH_KMS: 'aws-kms', KEYMESH_KMS_AWS_KEY_ID: 'k', AWS_REGION: 'r' },

@@ -73,6 +73,8 @@ const variables = z.object({
 
 /** Everything that a child process gets from our environment as it is. Secrets of cloud SDKs only reach the vault, elsewhere. */
 const PASSED = /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|OTEL_[A-Z_]+)$/;
+/** What a service may be tuned with; each reads its own, checks it and ignores the rest. None of them is a place, a key or a secret. */
+const TUNING = /^KEYMESH_(ROTATION|DETECTOR|RATE_LIMIT|STALE|VERSION_CACHE)_[A-Z_]+$/;
 const KMS_VARIABLES = /^(KEYMESH_KMS(_[A-Z_]+)?|AWS_[A-Z_]+)$/;
 
 const picked = (env: NodeJS.ProcessEnv, names: RegExp): Record<string, string> =>
@@ -129,7 +131,7 @@ export function parseLauncherConfig(env: NodeJS.ProcessEnv, args: readonly strin
     // Plain replies only where nobody but this machine can listen.
     plainReply: v.KEYMESH_PLAIN_REPLY ?? (v.KEYMESH_NATS_URL === undefined ? 'allow' : 'never'),
     logLevel: v.KEYMESH_LOG_LEVEL,
-    passed: picked(env, PASSED),
+    passed: { ...picked(env, PASSED), ...picked(env, TUNING) },
   };
 }
 
