@@ -45,6 +45,15 @@ describe('translatePostgresError', () => {
     expect(translatePostgresError(driverError(code)).code).toBe('INTERNAL');
   });
 
+  it('says what to check when the server is there and refuses us', () => {
+    expect(translatePostgresError(driverError('28P01', 'password of CANARY')).message).toMatch(
+      /^The database refuses the login/,
+    );
+    expect(translatePostgresError(driverError('3D000', 'CANARY')).message).toMatch(
+      /^The database server has no such database/,
+    );
+  });
+
   it('leaves our own failures alone', () => {
     const ours = failure('VERSION_CONFLICT');
     expect(translatePostgresError(ours)).toBe(ours);

@@ -80,8 +80,19 @@ export function translatePostgresError(error: unknown): KeymeshError {
     kind: driver?.name ?? typeof error,
     at: stackOf(driver),
   };
-  return failure(isStoreUnavailable(error) ? 'STORE_UNAVAILABLE' : 'INTERNAL', { details });
+  if (!isStoreUnavailable(error)) return failure('INTERNAL', { details });
+  const advice = ADVICE[details.sqlState.slice(0, 2)];
+  return failure('STORE_UNAVAILABLE', {
+    details,
+    ...(advice === undefined ? {} : { publicMessage: advice }),
+  });
 }
+
+/** By class of SQLSTATE, where the catalogue's sentence would send somebody the wrong way. */
+const ADVICE: Readonly<Partial<Record<string, string>>> = {
+  '28': 'The database refuses the login. Check the role and its password file.',
+  '3D': 'The database server has no such database. Check the database URL.',
+};
 
 // Frames only: the first lines of a stack repeat the message.
 const stackOf = (error: Error | undefined): string =>

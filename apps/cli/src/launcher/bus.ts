@@ -20,6 +20,8 @@ export async function reconcileBus(home: Home, natsUrl: string): Promise<void> {
       principal: identityPrincipal('deploy'),
     });
     try {
+      // A server without the mesh's accounts lets everybody in as anybody.
+      if (connection.nats.info?.auth_required !== true) throw failure('DENIED');
       await reconcileStreams(connection);
     } finally {
       await connection.close();
@@ -27,7 +29,7 @@ export async function reconcileBus(home: Home, natsUrl: string): Promise<void> {
   } catch (error) {
     if (!KeymeshError.is(error) || error.code !== 'DENIED') throw error;
     throw failure('DENIED', {
-      publicMessage: `The NATS server at ${natsUrl} does not know this mesh's keys. Put ${home.nats.accounts} (also printed by \`keymesh nats-config\`) into its configuration and reload it.`,
+      publicMessage: `The NATS server at ${natsUrl} does not have this mesh's accounts. Put ${home.nats.accounts} (also printed by \`keymesh nats-config\`) into its configuration and reload it.`,
       cause: error,
     });
   }

@@ -14,6 +14,8 @@ export interface Home {
   readonly postgres: string;
   readonly nats: { readonly config: string; readonly accounts: string; readonly jetstream: string };
   readonly traces: string;
+  /** Compiled JavaScript of the services; may be deleted. */
+  readonly compileCache: string;
   secret(owner: string, name: string): string;
   run(name: string): string;
   log(name: string): string;
@@ -35,6 +37,7 @@ export const homeAt = (root: string): Home => ({
     jetstream: join(root, 'nats', 'jetstream'),
   },
   traces: join(root, 'traces'),
+  compileCache: join(root, 'cache'),
   secret: (owner, name) => join(root, 'secrets', owner, name),
   run: (name) => join(root, 'run', name),
   log: (name) => join(root, 'logs', `${name}.log`),
@@ -44,7 +47,7 @@ export const homeAt = (root: string): Home => ({
 /** Makes the folders, each 0700. */
 export function makeHome(home: Home): void {
   makeFolder(home.root);
-  for (const folder of ['secrets', 'nats', 'nats/jetstream', 'run', 'logs', 'profiles', 'traces']) {
+  for (const folder of ['secrets', 'nats', 'nats/jetstream', 'run', 'logs', 'profiles', 'traces', 'cache']) {
     makeFolder(join(home.root, folder));
   }
   for (const owner of [...SERVICES, 'deploy', 'sys', 'postgres'])

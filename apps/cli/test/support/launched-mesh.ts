@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@keymesh/testing';
@@ -55,7 +55,8 @@ export function makeTestHome() {
         if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
       await Promise.all(launched.map((one) => one.ended()));
       // As root the cluster is elsewhere and this links to it.
-      rmSync(realpathSync(join(home, 'postgres')), { recursive: true, force: true });
+      const data = join(home, 'postgres');
+      if (existsSync(data)) rmSync(realpathSync(data), { recursive: true, force: true });
       rmSync(folder, { recursive: true, force: true });
     },
   };
