@@ -80,16 +80,26 @@ export interface ConsumerDeclaration {
   readonly filterSubjects?: readonly string[];
   readonly ackWaitMs: number;
   readonly maxAckPending: number;
+  /** `up-to`: one acknowledgement for a message and all before it. For consumers that work in order, in batches. */
+  readonly acknowledges?: 'up-to';
   /** Who may pull from it; `siem`: the SIEM account. */
   readonly owner: 'audit' | 'anomaly-detector' | 'rotation' | 'policy' | 'siem';
 }
 
 /** Every durable consumer. Delivery is unlimited: handlers are idempotent and decide themselves what is poison. */
 export const CONSUMERS = {
-  ledger: { stream: 'JOURNAL', durable: 'ledger', ackWaitMs: 30_000, maxAckPending: 64, owner: 'audit' },
+  ledger: {
+    stream: 'JOURNAL',
+    durable: 'ledger',
+    acknowledges: 'up-to',
+    ackWaitMs: 30_000,
+    maxAckPending: 64,
+    owner: 'audit',
+  },
   detector: {
     stream: 'AUDIT',
     durable: 'detector',
+    acknowledges: 'up-to',
     ackWaitMs: 30_000,
     maxAckPending: 1024,
     owner: 'anomaly-detector',

@@ -9,7 +9,7 @@ import { SCORE_FEED, type ScoreFeed } from './score-feed.js';
 export class FeedController {
   constructor(@Inject(SCORE_FEED) private readonly scoreFeed: ScoreFeed) {}
 
-  @ConsumeBatches(CONSUMERS.detector, { batchSize: 500 })
+  @ConsumeBatches(CONSUMERS.detector, { batchSize: 500, paceMs: 250 })
   score(deliveries: readonly Delivery[]): Promise<void> {
     return this.scoreFeed(deliveries);
   }

@@ -8,6 +8,8 @@ import { readStreamEnds, resetConsumer } from '../transport/jetstream-api.js';
 
 /** Journal bytes in one transaction: some thousands of records. */
 const MAX_COMMIT_BYTES = 4 * 2 ** 20;
+/** A commit costs milliseconds whatever its size; under a steady trickle ten a second are enough. */
+const COMMIT_PACE_MS = 100;
 
 export interface FollowJournalOptions {
   readonly connection: MeshConnection;
@@ -48,6 +50,7 @@ export async function followJournal(options: FollowJournalOptions): Promise<Cons
   };
   return consumeBatches(connection, CONSUMERS.ledger, handle, {
     batchSize: CONSUMERS.ledger.maxAckPending,
+    paceMs: COMMIT_PACE_MS,
     onFailure: (_delivery, error) => options.onFailure(error),
   });
 }

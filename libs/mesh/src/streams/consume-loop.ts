@@ -12,6 +12,11 @@ const RETRY_MS = 500;
 export interface LoopOptions {
   readonly ordered?: boolean;
   readonly batchSize?: number;
+  /**
+   * Milliseconds between two batches that are not full. A steady trickle is then worked on together: one transaction for all of it
+   * instead of one a message. The first message after a pause is not kept waiting. Default 0.
+   */
+  readonly paceMs?: number;
 }
 
 type BatchWork = (batch: readonly Pulled[], signal: AbortSignal) => Promise<void>;
@@ -31,17 +36,21 @@ export function runConsumer(
   // starts again at the first unacknowledged message. Otherwise later ones would overtake those until their ack wait is over.
   let needsReset = ordered;
   const isStopped = (): boolean => signal.aborted;
+  const batchSize = options.batchSize ?? DEFAULT_BATCH;
+  let nextBatchAt = 0;
+  /** A full batch says that more is waiting: no rest then. */
+  const rest = async (): Promise<void> => {
+    const waitMs = nextBatchAt - performance.now();
+    if (waitMs > 0) await pause(waitMs, signal);
+  };
 
   const step = async (): Promise<void> => {
     if (!(await connection.waitConnected(SECOND))) return;
     if (needsReset) await resetToAckFloor(connection, consumer);
     needsReset = false;
-    const { messages, complete } = await pull(
-      connection,
-      consumer,
-      options.batchSize ?? DEFAULT_BATCH,
-      signal,
-    );
+    await rest();
+    const { messages, complete } = await pull(connection, consumer, batchSize, signal);
+    nextBatchAt = messages.length < batchSize ? performance.now() + (options.paceMs ?? 0) : 0;
     needsReset = ordered && !complete;
     if (!ordered) return work(messages, signal);
     for (const repeat of messages.filter(({ streamSequence }) => streamSequence <= lastSequence))

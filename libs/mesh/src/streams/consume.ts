@@ -28,6 +28,8 @@ export interface ConsumeOptions {
   readonly ordered?: boolean;
   /** Messages pulled at once. Default 64. */
   readonly batchSize?: number;
+  /** Milliseconds between two batches that are not full, so that a steady trickle is worked on together. Default 0. */
+  readonly paceMs?: number;
   /** Each time that the handler threw; `given-up` for a malformed message, which does not come again. */
   readonly onFailure?: (delivery: Delivery, error: unknown, next: 'retry' | 'given-up') => void;
 }
@@ -87,11 +89,16 @@ export function consumeBatches(
           if (deliveries[0] !== undefined) options.onFailure?.(deliveries[0], error, 'retry');
         },
       );
-      if (done) for (const pulled of batch) pulled.ack();
+      if (done) acknowledge(batch, consumer);
     } finally {
       keepAlive.stop();
     }
   });
+}
+
+/** Where the consumer acknowledges up to a message, the last one speaks for all. */
+function acknowledge(batch: readonly Pulled[], consumer: ConsumerDeclaration): void {
+  for (const pulled of consumer.acknowledges === 'up-to' ? batch.slice(-1) : batch) pulled.ack();
 }
 
 /** Once; when it fails the server brings it again, after others. */

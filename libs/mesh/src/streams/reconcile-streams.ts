@@ -102,7 +102,7 @@ function streamConfig(declaration: StreamDeclaration): Partial<StreamConfig> & {
 function consumerConfig(declaration: ConsumerDeclaration): Partial<ConsumerConfig> {
   return {
     durable_name: declaration.durable,
-    ack_policy: AckPolicy.Explicit,
+    ack_policy: declaration.acknowledges === 'up-to' ? AckPolicy.All : AckPolicy.Explicit,
     deliver_policy: DeliverPolicy.All,
     replay_policy: ReplayPolicy.Instant,
     ack_wait: nanos(declaration.ackWaitMs),
