@@ -1,4 +1,5 @@
 import { SECOND } from '@keymesh/kernel';
+import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 
 export interface Responder {
   /** Says that a finding may want an answer. */
@@ -35,7 +36,8 @@ export function makeResponder(
       });
   };
   return {
-    poke: run,
+    // Neither the round nor the timer after it belongs to the trace of whoever pokes.
+    poke: () => context.with(ROOT_CONTEXT, run),
     start: () => {
       running = true;
       run();

@@ -1,7 +1,7 @@
 import type { CredentialMetadata } from '@keymesh/contracts';
 import { HOUR, MINUTE } from '@keymesh/kernel';
 import { inStore, makeOutboxRelay, pruneIdempotency, type OutboxRelay } from '@keymesh/postgres';
-import { KIT, type ServiceDefinition, type ServiceKit } from '@keymesh/service-kit';
+import { inSpan, KIT, type ServiceDefinition, type ServiceKit } from '@keymesh/service-kit';
 import type { Provider } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { makeGeneratedAdapter } from './adapters/generated.js';
@@ -16,7 +16,7 @@ import { makeRunner, type Runner, type RunnerStore } from './runner/runner.js';
 import { makeRunnerEvents } from './runner/runner-events.js';
 import { makeLoop, scheduleDue } from './runner/scheduler.js';
 import { makeWaitUntilOver } from './runner/wait-until-over.js';
-import { makeRunStep } from './steps/run-step.js';
+import { makeRunStep, type RunStep } from './steps/run-step.js';
 import { saveRecord } from './store/audit-outbox.js';
 import { findPast, findRotation, findRotations } from './store/find-workflows.js';
 import { findAdoption, pruneHolders } from './store/holders.js';
@@ -59,6 +59,7 @@ function runnerStore(kit: Kit, relay: OutboxRelay): RunnerStore<LeasedWorkflow> 
   const { leaseMs } = config;
   return {
     claimDue: () => claimDue(dataSource, leaseMs),
+    traceparentOf: ({ asker }) => asker.traceparent,
     touchProvider: (leased) => touchProvider(dataSource, leased, { leaseMs, now: clock.now() }),
     saveChange: async (leased, change) => {
       const saved = await saveChange(dataSource, leased, change, { leaseMs, stamp: stampOf(kit) });
@@ -67,6 +68,13 @@ function runnerStore(kit: Kit, relay: OutboxRelay): RunnerStore<LeasedWorkflow> 
     },
   };
 }
+
+const inStepSpan =
+  (runStep: RunStep): RunStep =>
+  (workflow, hands) =>
+    inSpan(`rotation.${workflow.state}`, () => runStep(workflow, hands), {
+      'keymesh.adapter': workflow.adapter,
+    });
 
 function makeRotationRunner(kit: Kit, relay: OutboxRelay): Runner {
   const { config, caller, logger } = kit;
@@ -78,7 +86,7 @@ function makeRotationRunner(kit: Kit, relay: OutboxRelay): Runner {
   const metrics = makeRotationMetrics(kit.metrics);
   const runner = makeRunner(
     runnerStore(kit, relay),
-    makeRunStep(vault, adapters),
+    inStepSpan(makeRunStep(vault, adapters)),
     makeRunnerEvents(metrics, logger),
     {
       limits: { maxAttempts: config.maxAttempts, firstDelayMs: config.firstRetryMs, maxDelayMs: MINUTE },

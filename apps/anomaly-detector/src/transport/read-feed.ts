@@ -1,6 +1,6 @@
 import { HEADERS, readAuditEvent, servicePrincipal } from '@keymesh/contracts';
 import { isEventSignedBy, type Delivery } from '@keymesh/mesh';
-import type { PolicyHolder } from '@keymesh/service-kit';
+import type { CurrentPolicy } from '@keymesh/service-kit';
 import type { FeedEvent } from '../domain/baseline.js';
 
 /** What a message of the feed is: an event, or why it is none. */
@@ -11,10 +11,9 @@ export type FeedMessage =
 /**
  * Reads a message of `keymesh.v1.audit.>`. One that the audit service did not sign is not counted: else whoever owns the broker
  * could have any principal locked out.
- * @throws POLICY_UNAVAILABLE while nobody's keys are known.
  */
-export function readFeedMessage(delivery: Delivery, policy: PolicyHolder): FeedMessage {
-  const audit = policy.currentPolicy().directory.find(servicePrincipal('audit'));
+export function readFeedMessage(delivery: Delivery, { directory }: CurrentPolicy): FeedMessage {
+  const audit = directory.find(servicePrincipal('audit'));
   const signed = isEventSignedBy(audit?.channelKeys ?? [], {
     subject: delivery.subject,
     id: delivery.header(HEADERS.eventId) ?? '',

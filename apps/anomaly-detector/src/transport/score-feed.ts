@@ -4,6 +4,7 @@ import type { Delivery } from '@keymesh/mesh';
 import type { Logger, PolicyHolder } from '@keymesh/service-kit';
 import type { FeedEvent } from '../domain/baseline.js';
 import type { DetectorMetrics } from '../metrics.js';
+import { firstPolicy } from './first-policy.js';
 import { readFeedMessage, type FeedMessage } from './read-feed.js';
 
 export const SCORE_FEED = Symbol('anomaly-detector.score-feed');
@@ -24,7 +25,8 @@ export function makeScoreFeed(dependencies: ScoreFeedDependencies): ScoreFeed {
   const { policy, scoreEvents, metrics, logger, clock } = dependencies;
   return async (deliveries) => {
     const startedAt = clock.now();
-    const messages = deliveries.map((delivery) => ({ delivery, read: readFeedMessage(delivery, policy) }));
+    const current = await firstPolicy(policy);
+    const messages = deliveries.map((delivery) => ({ delivery, read: readFeedMessage(delivery, current) }));
     const read: Extract<FeedMessage, { event: FeedEvent }>[] = [];
     for (const { delivery, read: message } of messages) {
       if ('event' in message) read.push(message);

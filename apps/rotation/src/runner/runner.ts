@@ -1,4 +1,5 @@
 import { failure } from '@keymesh/contracts';
+import { context, propagation, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { RunStep } from '../steps/run-step.js';
 import { isOpen, nextAfter, type Change, type RetryLimits, type Workflow } from '../domain/workflow.js';
 import { jittered } from '../domain/schedule.js';
@@ -11,6 +12,8 @@ export interface Leased {
 /** Where workflows are kept (store/lease-workflow.ts). */
 export interface RunnerStore<L extends Leased> {
   claimDue(): Promise<L | undefined>;
+  /** The trace of the request that the workflow was made for; its steps go on in it. */
+  traceparentOf?(leased: L): string | null;
   /** @returns false when the lease is lost. */
   touchProvider(leased: L): Promise<boolean>;
   /** @returns the workflow as it is now, or undefined when the lease is lost. */
@@ -63,7 +66,9 @@ export function makeRunner<L extends Leased>(
     while (running && working.size < options.concurrency) {
       const leased = await store.claimDue();
       if (leased === undefined) return;
-      const work: Promise<void> = workOn(leased, store, runStep, events, options, () => running)
+      const work: Promise<void> = inItsTrace(store.traceparentOf?.(leased), () =>
+        workOn(leased, store, runStep, events, options, () => running),
+      )
         .catch((error: unknown) => events.onError(error))
         .finally(() => {
           working.delete(work);
@@ -73,6 +78,7 @@ export function makeRunner<L extends Leased>(
     }
   };
 
+  const wait = () => setTimeout(poke, jittered(options.pollMs, random()));
   const poke = (): void => {
     if (!running) return;
     if (claiming !== undefined) {
@@ -80,14 +86,16 @@ export function makeRunner<L extends Leased>(
       return;
     }
     clearTimeout(timer);
-    claiming = claimAll()
+    // Whoever pokes does so within a request: neither the claims nor the timer belong to its trace.
+    claiming = context
+      .with(ROOT_CONTEXT, claimAll)
       .catch((error: unknown) => events.onError(error))
       .finally(() => {
         claiming = undefined;
         if (again) {
           again = false;
           poke();
-        } else if (running) timer = setTimeout(poke, jittered(options.pollMs, random()));
+        } else if (running) timer = context.with(ROOT_CONTEXT, wait);
       });
   };
 
@@ -105,6 +113,9 @@ export function makeRunner<L extends Leased>(
     },
   };
 }
+
+const inItsTrace = (traceparent: string | null | undefined, work: () => Promise<void>): Promise<void> =>
+  context.with(propagation.extract(ROOT_CONTEXT, traceparent ? { traceparent } : {}), work);
 
 /** Runs steps of one workflow until it waits, ends, its lease is lost, or the runner stops. */
 async function workOn<L extends Leased>(

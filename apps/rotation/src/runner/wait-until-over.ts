@@ -1,5 +1,6 @@
 import { failure, type RotationSummary } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
+import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 
 const LOOK_MS = 50;
 
@@ -8,7 +9,8 @@ export const makeWaitUntilOver =
   (find: (rotationId: string) => Promise<RotationSummary | undefined>, clock: Clock) =>
   async (rotationId: string, untilMs: number): Promise<RotationSummary> => {
     for (;;) {
-      const rotation = await find(rotationId);
+      // Out of the trace: looking is not part of the work.
+      const rotation = await context.with(ROOT_CONTEXT, () => find(rotationId));
       if (rotation === undefined) throw failure('INTERNAL', { details: { rotationId } });
       const isOver = rotation.state === 'done' || rotation.state === 'failed';
       if (isOver || clock.monotonic() + LOOK_MS > untilMs) return rotation;

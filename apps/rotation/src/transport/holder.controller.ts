@@ -6,6 +6,7 @@ import { Controller, Inject } from '@nestjs/common';
 import type { OutboxRelay } from '@keymesh/postgres';
 import { forgetDeleted, pushPromotion } from '../holders/push-promotion.js';
 import { recordHolding } from '../store/holders.js';
+import { firstPolicy } from './first-policy.js';
 import { assertSignedBy } from './signed-by.js';
 import { RELAY } from './tokens.js';
 
@@ -19,7 +20,7 @@ export class HolderController {
 
   @Consume(CONSUMERS.holders)
   async onRetrieved(delivery: Delivery): Promise<void> {
-    assertSignedBy('audit', delivery, this.kit.policy);
+    assertSignedBy('audit', delivery, await firstPolicy(this.kit.policy));
     const read = readAuditEvent(delivery.data);
     if (read === undefined) throw failure('MALFORMED_MESSAGE');
     const { type, outcome, principal, session, resource, time } = read.record;
@@ -36,12 +37,13 @@ export class HolderController {
 
   @Consume(CONSUMERS.rotationEvents)
   async onVaultEvent(delivery: Delivery): Promise<void> {
-    const { policy, dataSource, logger } = this.kit;
+    const { dataSource, logger } = this.kit;
+    const policy = await firstPolicy(this.kit.policy);
     assertSignedBy('vault', delivery, policy);
     if (delivery.subject === EVENTS.versionPromoted.subject) {
       const event = EVENTS.versionPromoted.schema.safeParse(parse(delivery));
       if (!event.success) throw failure('MALFORMED_MESSAGE');
-      const told = await pushPromotion(dataSource, policy.currentPolicy(), event.data);
+      const told = await pushPromotion(dataSource, policy, event.data);
       if (told > 0) this.relay.poke();
       logger.debug({ credentialId: event.data.credentialId, told }, 'holders told of a new version');
     } else if (delivery.subject === EVENTS.credentialDeleted.subject) {

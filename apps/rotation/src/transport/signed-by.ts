@@ -1,13 +1,13 @@
 import { failure, HEADERS, servicePrincipal, type ServiceName } from '@keymesh/contracts';
 import { isEventSignedBy, type Delivery } from '@keymesh/mesh';
-import type { PolicyHolder } from '@keymesh/service-kit';
+import type { CurrentPolicy } from '@keymesh/service-kit';
 
 /**
  * Passes for a message that this service signed. The broker is not trusted: it could tell of versions and readers that never were.
- * @throws MALFORMED_MESSAGE otherwise, so that it does not come again; POLICY_UNAVAILABLE while nobody's keys are known.
+ * @throws MALFORMED_MESSAGE otherwise, so that it does not come again.
  */
-export function assertSignedBy(service: ServiceName, delivery: Delivery, policy: PolicyHolder): void {
-  const producer = policy.currentPolicy().directory.find(servicePrincipal(service));
+export function assertSignedBy(service: ServiceName, delivery: Delivery, { directory }: CurrentPolicy): void {
+  const producer = directory.find(servicePrincipal(service));
   const signed = isEventSignedBy(producer?.channelKeys ?? [], {
     subject: delivery.subject,
     id: delivery.header(HEADERS.eventId) ?? '',
