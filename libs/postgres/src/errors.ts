@@ -1,4 +1,3 @@
-import { isNativeError } from 'node:util/types';
 import { failure } from '@keymesh/contracts';
 import { KeymeshError } from '@keymesh/kernel';
 
@@ -33,7 +32,8 @@ interface DriverError extends Error {
 }
 
 const driverErrorOf = (error: unknown): DriverError | undefined => {
-  if (!isNativeError(error)) return undefined; // not instanceof: errors of another realm are errors too
+  // Not instanceof: errors of another realm are errors too.
+  if (Object.prototype.toString.call(error) !== '[object Error]') return undefined;
   const outer = error as DriverError;
   return outer.driverError ?? outer;
 };
