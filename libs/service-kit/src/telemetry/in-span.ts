@@ -1,4 +1,4 @@
-import { SpanStatusCode, trace, type Attributes, type Span } from '@opentelemetry/api';
+import { SpanStatusCode, trace, TraceFlags, type Attributes, type Span } from '@opentelemetry/api';
 import { toPublicError } from '@keymesh/contracts';
 
 /**
@@ -11,7 +11,9 @@ export async function inSpan<T>(
   attributes: Attributes = {},
 ): Promise<T> {
   const active = trace.getActiveSpan();
-  if (active?.isRecording() === false) return await work(active);
+  // By the flag: a parent that came from elsewhere records nothing here, and its trace may be recorded all the same.
+  if (active !== undefined && (active.spanContext().traceFlags & TraceFlags.SAMPLED) === 0)
+    return await work(active);
   return await trace.getTracer('@keymesh/service-kit').startActiveSpan(name, { attributes }, async (span) => {
     try {
       return await work(span);
