@@ -42,6 +42,7 @@ export {
   type Delivery,
   consume,
   consumeBatches,
+  consumeSharedBatches,
 } from './streams/consume.js';
 export { getPolicyBundle, putPolicyBundle, watchPolicyBundle } from './streams/policy-bundle.js';
 export { reconcileStreams } from './streams/reconcile-streams.js';

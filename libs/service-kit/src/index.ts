@@ -42,5 +42,5 @@ export type { ServiceDefinition, PolicyHookKit, ChannelKeysHookKit } from './boo
 export { runService, startService, type RunningService } from './boot/run-service.js';
 export { runTask } from './boot/run-task.js';
 export { Rpc } from './transport/rpc.js';
-export { Consume, ConsumeBatches } from './transport/consume.js';
+export { Consume, ConsumeBatches, ConsumeSharedBatches } from './transport/consume.js';
 export * from './tokens.js';

@@ -14,15 +14,25 @@ export interface Holding {
 // INVARIANT: a read counts for its own session only. The newest version that a session has read is what it has confirmed;
 // reading an older one again (stage `previous`) takes nothing back.
 const RECORD = `
-  INSERT INTO holder (credential_id, principal, session, version, last_seen) VALUES ($1, $2, $3, $4, $5)
+  INSERT INTO holder (credential_id, principal, session, version, last_seen)
+  SELECT credential_id, principal, session, max(version), max(last_seen)
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::timestamptz[])
+    AS read (credential_id, principal, session, version, last_seen)
+  GROUP BY credential_id, principal, session
   ON CONFLICT (credential_id, principal, session) DO UPDATE
   SET version = greatest(holder.version, excluded.version), last_seen = greatest(holder.last_seen, excluded.last_seen)`;
 
-/** Notes a read. Idempotent, in any order. @throws STORE_UNAVAILABLE */
-export const recordHolding = (dataSource: DataSource, holding: Holding): Promise<void> =>
+/** Notes reads, all in one statement. Idempotent, in any order. @throws STORE_UNAVAILABLE */
+export const recordHoldings = (dataSource: DataSource, holdings: readonly Holding[]): Promise<void> =>
   inStore(async () => {
-    const { credentialId, principal, session, version, seenAt } = holding;
-    await dataSource.query(RECORD, [credentialId, principal, session, version, new Date(seenAt)]);
+    const column = <K extends keyof Holding>(key: K): Holding[K][] => holdings.map((holding) => holding[key]);
+    await dataSource.query(RECORD, [
+      column('credentialId'),
+      column('principal'),
+      column('session'),
+      column('version'),
+      column('seenAt').map((seenAt) => new Date(seenAt)),
+    ]);
   });
 
 /** Principals that have read any version of a credential and are not forgotten yet. */

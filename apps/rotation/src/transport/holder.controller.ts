@@ -1,13 +1,19 @@
 import { CONSUMERS, EVENTS, failure, readAuditEvent } from '@keymesh/contracts';
 import { fromUtf8 } from '@keymesh/kernel';
 import type { Delivery } from '@keymesh/mesh';
-import { Consume, KIT, type ServiceKit } from '@keymesh/service-kit';
+import {
+  Consume,
+  ConsumeSharedBatches,
+  KIT,
+  type CurrentPolicy,
+  type ServiceKit,
+} from '@keymesh/service-kit';
 import { Controller, Inject } from '@nestjs/common';
 import type { OutboxRelay } from '@keymesh/postgres';
 import { forgetDeleted, pushPromotion } from '../holders/push-promotion.js';
-import { recordHolding } from '../store/holders.js';
+import { recordHoldings, type Holding } from '../store/holders.js';
 import { firstPolicy } from './first-policy.js';
-import { assertSignedBy } from './signed-by.js';
+import { assertSignedBy, isSignedBy } from './signed-by.js';
 import { RELAY } from './tokens.js';
 
 /** Learns from the audit feed who holds which version, and tells holders of new ones. */
@@ -18,21 +24,27 @@ export class HolderController {
     @Inject(RELAY) private readonly relay: OutboxRelay,
   ) {}
 
-  @Consume(CONSUMERS.holders)
-  async onRetrieved(delivery: Delivery): Promise<void> {
-    assertSignedBy('audit', delivery, await firstPolicy(this.kit.policy));
-    const read = readAuditEvent(delivery.data);
-    if (read === undefined) throw failure('MALFORMED_MESSAGE');
-    const { type, outcome, principal, session, resource, time } = read.record;
-    if (type !== 'credential.retrieved' || outcome !== 'success' || principal === undefined) return;
-    if (resource?.id === undefined || resource.version === undefined) return;
-    await recordHolding(this.kit.dataSource, {
-      credentialId: resource.id,
-      principal,
-      session: session ?? '',
-      version: resource.version,
-      seenAt: Date.parse(time),
-    });
+  @ConsumeSharedBatches(CONSUMERS.holders, { batchSize: 500, paceMs: 250 })
+  async onRetrieved(deliveries: readonly Delivery[]): Promise<void> {
+    const policy = await firstPolicy(this.kit.policy);
+    const holdings = deliveries
+      .map((delivery) => this.readHolding(delivery, policy))
+      .filter((holding) => holding !== undefined);
+    if (holdings.length > 0) await recordHoldings(this.kit.dataSource, holdings);
+  }
+
+  /** @returns undefined for what tells of no holder: another outcome, or a message that the audit service did not make. */
+  private readHolding(delivery: Delivery, policy: CurrentPolicy): Holding | undefined {
+    const event = isSignedBy('audit', delivery, policy) ? readAuditEvent(delivery.data) : undefined;
+    if (event === undefined) {
+      this.kit.logger.warn({ streamSequence: delivery.streamSequence }, 'feed message not counted');
+      return undefined;
+    }
+    const { type, outcome, principal, session, resource, time } = event.record;
+    if (type !== 'credential.retrieved' || outcome !== 'success' || principal === undefined) return undefined;
+    if (resource?.id === undefined || resource.version === undefined) return undefined;
+    const { id: credentialId, version } = resource;
+    return { credentialId, principal, session: session ?? '', version, seenAt: Date.parse(time) };
   }
 
   @Consume(CONSUMERS.rotationEvents)

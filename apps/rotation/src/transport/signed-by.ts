@@ -2,18 +2,19 @@ import { failure, HEADERS, servicePrincipal, type ServiceName } from '@keymesh/c
 import { isEventSignedBy, type Delivery } from '@keymesh/mesh';
 import type { CurrentPolicy } from '@keymesh/service-kit';
 
-/**
- * Passes for a message that this service signed. The broker is not trusted: it could tell of versions and readers that never were.
- * @throws MALFORMED_MESSAGE otherwise, so that it does not come again.
- */
-export function assertSignedBy(service: ServiceName, delivery: Delivery, { directory }: CurrentPolicy): void {
+/** Whether this service signed the message. The broker is not trusted: it could tell of versions and readers that never were. */
+export function isSignedBy(service: ServiceName, delivery: Delivery, { directory }: CurrentPolicy): boolean {
   const producer = directory.find(servicePrincipal(service));
-  const signed = isEventSignedBy(producer?.channelKeys ?? [], {
+  return isEventSignedBy(producer?.channelKeys ?? [], {
     subject: delivery.subject,
     id: delivery.header(HEADERS.eventId) ?? '',
     bytes: delivery.data,
     signature: delivery.header(HEADERS.signature) ?? '',
   });
-  if (!signed)
+}
+
+/** Passes for a message that this service signed. @throws MALFORMED_MESSAGE otherwise, so that it does not come again. */
+export function assertSignedBy(service: ServiceName, delivery: Delivery, policy: CurrentPolicy): void {
+  if (!isSignedBy(service, delivery, policy))
     throw failure('MALFORMED_MESSAGE', { details: { because: 'not signed by its producer', service } });
 }

@@ -96,6 +96,32 @@ export function consumeBatches(
   });
 }
 
+/**
+ * Batches without an order, for a consumer that several processes share: when the handler throws, the batch comes again, to any of them.
+ * The handler decides itself what is malformed.
+ */
+export function consumeSharedBatches(
+  connection: MeshConnection,
+  consumer: ConsumerDeclaration,
+  handler: (deliveries: readonly Delivery[]) => Promise<void>,
+  options: Omit<ConsumeOptions, 'ordered'> = {},
+): Consumption {
+  return runConsumer(connection, consumer, options, async (batch, signal) => {
+    if (batch.length === 0) return;
+    const keepAlive = keepWaiting(() => batch, consumer, signal);
+    const deliveries = batch.map(deliveryOf);
+    try {
+      await handler(deliveries);
+      for (const pulled of batch) pulled.ack();
+    } catch (error) {
+      if (deliveries[0] !== undefined) options.onFailure?.(deliveries[0], error, 'retry');
+      for (const pulled of batch) pulled.nak(retryDelayMs(pulled.deliveryCount));
+    } finally {
+      keepAlive.stop();
+    }
+  });
+}
+
 /** Where the consumer acknowledges up to a message, the last one speaks for all. */
 function acknowledge(batch: readonly Pulled[], consumer: ConsumerDeclaration): void {
   for (const pulled of consumer.acknowledges === 'up-to' ? batch.slice(-1) : batch) pulled.ack();

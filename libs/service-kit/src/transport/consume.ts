@@ -14,14 +14,20 @@ import { meshHandler, type MethodOf } from './rpc.js';
 export const Consume = (
   consumer: ConsumerDeclaration,
   options: ConsumeOptions = {},
-): MethodOf<(delivery: Delivery) => Promise<void>> =>
-  meshHandler(patternOf(consumer), { consumer, options, batches: false });
+): MethodOf<(delivery: Delivery) => Promise<void>> => meshHandler(patternOf(consumer), { consumer, options });
 
 /** The same for a method that takes as many messages as there are, in stream order, at once. */
 export const ConsumeBatches = (
   consumer: ConsumerDeclaration,
   options: ConsumeOptions = {},
 ): MethodOf<(deliveries: readonly Delivery[]) => Promise<void>> =>
-  meshHandler(patternOf(consumer), { consumer, options, batches: true });
+  meshHandler(patternOf(consumer), { consumer, options, batches: 'ordered' });
+
+/** Batches without an order, for a consumer that several instances share. */
+export const ConsumeSharedBatches = (
+  consumer: ConsumerDeclaration,
+  options: ConsumeOptions = {},
+): MethodOf<(deliveries: readonly Delivery[]) => Promise<void>> =>
+  meshHandler(patternOf(consumer), { consumer, options, batches: 'shared' });
 
 const patternOf = ({ stream, durable }: ConsumerDeclaration): string => `consumer.${stream}.${durable}`;

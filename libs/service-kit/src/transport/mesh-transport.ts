@@ -2,6 +2,7 @@ import type { ConsumerDeclaration, RpcContract, ServiceName } from '@keymesh/con
 import {
   consume,
   consumeBatches,
+  consumeSharedBatches,
   serveOperations,
   type Call,
   type ConsumeOptions,
@@ -39,7 +40,8 @@ interface HandlerExtras {
   readonly contract?: RpcContract;
   readonly consumer?: ConsumerDeclaration;
   readonly options?: ConsumeOptions;
-  readonly batches?: boolean;
+  /** Many messages at once: in order for one process, or shared by several without an order. */
+  readonly batches?: 'ordered' | 'shared';
 }
 
 const CLOSE_MS = 4_000;
@@ -107,12 +109,10 @@ export class MeshTransport extends Server implements CustomTransportStrategy {
     };
     const work = (input: unknown, messages: number) =>
       observeConsumer(consumer, messages, () => settle(handler(input)));
-    return batches === true
-      ? consumeBatches(connection, consumer, (deliveries) => work(deliveries, deliveries.length), {
-          ...options,
-          onFailure,
-        })
-      : consume(connection, consumer, (delivery) => work(delivery, 1), { ...options, onFailure });
+    const all = { ...options, onFailure };
+    if (batches === undefined) return consume(connection, consumer, (delivery) => work(delivery, 1), all);
+    const start = batches === 'ordered' ? consumeBatches : consumeSharedBatches;
+    return start(connection, consumer, (deliveries) => work(deliveries, deliveries.length), all);
   }
 
   /** The connection's events go to its own logger. */
