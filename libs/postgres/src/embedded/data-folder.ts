@@ -50,10 +50,17 @@ export function provideDataFolder(
     .digest('hex')
     .slice(0, 16);
   const target = join(systemFolder, name);
-  makeReachable(systemFolder);
-  moveAside(target, onNotice);
-  makeFolderFor(user, target);
-  symlinkSync(target, link);
+  try {
+    makeReachable(systemFolder);
+    moveAside(target, onNotice);
+    makeFolderFor(user, target);
+    symlinkSync(target, link);
+  } catch (cause) {
+    throw failure('UNAVAILABLE', {
+      publicMessage: `The folder ${target} for Postgres's data cannot be made. As root, Postgres runs as user ${user.name} and needs a folder that this user can reach; or start as an ordinary user.`,
+      cause,
+    });
+  }
   return target;
 }
 

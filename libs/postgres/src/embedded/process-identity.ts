@@ -32,10 +32,18 @@ function startOnLinux(pid: number): string | undefined {
   try {
     const stat = parseProcStat(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'));
     if (stat === undefined || stat.state === 'Z' || stat.state === 'X') return undefined;
-    // The boot id makes ticks of another boot (or container) differ.
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}:${stat.startTicks}`;
+    return `${bootId()}:${stat.startTicks}`;
   } catch {
     return undefined; // no such process
+  }
+}
+
+// Makes ticks of another boot differ. Some sandboxes have none; then ticks alone must do.
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
   }
 }
 
