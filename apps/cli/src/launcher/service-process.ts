@@ -30,6 +30,15 @@ export async function endLeftover(home: Home, service: ServiceName): Promise<voi
   rmSync(home.run(`${service}.ready.json`), { force: true });
 }
 
+// Where all share one machine, whoever waits for an answer comes first: the ledger catches up, the feed's readers after it.
+const NICENESS: Readonly<Record<ServiceName, number>> = {
+  vault: 0,
+  policy: 0,
+  audit: 2,
+  rotation: 5,
+  'anomaly-detector': 5,
+};
+
 /** Starts a service. Its standard input stays open as long as we live: when it closes, the service ends by itself. */
 export async function runService(options: ServiceProcessOptions): Promise<Running> {
   const { service, program, env, home } = options;
@@ -37,7 +46,12 @@ export async function runService(options: ServiceProcessOptions): Promise<Runnin
   // `ulimit -c 0`: a core dump would hold keys. exec keeps the pid. A group of its own: Ctrl-C comes through us, in order.
   const child = spawn(
     '/bin/sh',
-    ['-c', 'ulimit -c 0; exec "$0" "$@"', process.execPath, '--enable-source-maps', program],
+    [
+      '-c',
+      `ulimit -c 0; exec nice -n ${String(NICENESS[service])} "$0" "$@"`,
+      process.execPath,
+      program,
+    ],
     {
       cwd: home.root,
       env,
