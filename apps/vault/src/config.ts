@@ -29,12 +29,18 @@ const kmsVariables = {
     .describe('aws-kms: another address than AWS, e.g. a VPC endpoint or an emulator.'),
 } satisfies z.ZodRawShape;
 
+/** The journal keeps seven days: reveals stop before it forgets what the ledger has not read. */
+const MAX_UNLEDGERED_SECONDS = 6 * 86_400;
+
 const vaultVariables = {
   ...commonVariables,
   ...kmsVariables,
   KEYMESH_STALE_FOR_SECONDS: integerVariable(0, 86_400)
     .prefault('900')
     .describe('How long known credentials are served, marked stale, while Postgres is away; 0: not at all.'),
+  KEYMESH_MAX_UNLEDGERED_SECONDS: integerVariable(60, MAX_UNLEDGERED_SECONDS)
+    .prefault('86400')
+    .describe('How long audit records may wait for the ledger before no value is revealed any more.'),
   KEYMESH_VERSION_CACHE_MIB: integerVariable(1, 4_096)
     .prefault('64')
     .describe('Sealed versions kept in memory, MiB in all.'),
@@ -59,6 +65,7 @@ export type KmsConfig =
 export interface VaultConfig extends CommonConfig {
   readonly kms: KmsConfig;
   readonly staleForSeconds: number;
+  readonly maxUnledgeredSeconds: number;
   readonly versionCacheBytes: number;
   readonly rateLimit: { readonly requestsPerSecond: number; readonly burst: number };
 }
@@ -93,6 +100,7 @@ export const vaultConfig = z.object(vaultVariables).transform((variables, contex
   ...toCommonConfig(variables),
   kms: toKmsConfig(variables, context),
   staleForSeconds: variables.KEYMESH_STALE_FOR_SECONDS,
+  maxUnledgeredSeconds: variables.KEYMESH_MAX_UNLEDGERED_SECONDS,
   versionCacheBytes: variables.KEYMESH_VERSION_CACHE_MIB * 2 ** 20,
   rateLimit: {
     requestsPerSecond: variables.KEYMESH_RATE_LIMIT_PER_SECOND,

@@ -11,6 +11,7 @@ export interface VaultMetrics {
   readonly indexPolls: Counter<'outcome'>;
   readonly indexCredentials: Gauge;
   readonly indexAge: Gauge;
+  readonly unledgered: Gauge;
   readonly rateLimited: Counter;
   readonly outboxPublished: Counter;
   readonly outboxRetries: Counter;
@@ -22,10 +23,11 @@ const STAGE_BUCKETS = [
 ];
 const KMS_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-/** Registers them. `state` is asked at each scrape. */
+/** Registers them. `state` and `unledgeredMs` are asked at each scrape. */
 export function makeVaultMetrics(
   { registry }: Metrics,
   state: () => { credentials: number; ageMs: number } | undefined,
+  unledgeredMs: () => number | undefined,
 ): VaultMetrics {
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
@@ -63,6 +65,14 @@ export function makeVaultMetrics(
       registers,
       collect() {
         this.set((state()?.ageMs ?? 0) / 1_000);
+      },
+    }),
+    unledgered: new Gauge({
+      name: 'keymesh_vault_unledgered_seconds',
+      help: 'Age of the oldest journal message that may not be in the ledger, at most; at the limit, reveals stop.',
+      registers,
+      collect() {
+        this.set((unledgeredMs() ?? Infinity) / 1_000);
       },
     }),
     rateLimited: counter('keymesh_vault_rate_limited_total', 'Requests refused by the rate limit.'),

@@ -2,11 +2,13 @@ import { channelKeysOf, KIT, type ServiceDefinition, type ServiceKit } from '@ke
 import { readVaultConfig, type VaultConfig } from './config.js';
 import { makeAskPolicy } from './domain/access.js';
 import { makeAudited } from './domain/audit-trail.js';
+import type { LedgerLag } from './domain/ledger-lag.js';
 import { makeRateLimit } from './domain/rate-limit.js';
 import { makeKeyring } from './kms/keyring.js';
 import { makeValueVault } from './kms/value-vault.js';
 import { makeVaultMetrics, type VaultMetrics } from './metrics.js';
 import { openKeys, type VaultKeys } from './open-keys.js';
+import { openLedgerLag } from './open-ledger-lag.js';
 import { openStore, type VaultStore } from './open-store.js';
 import { certifyKey, makeCertifyChannelKey } from './operations/certify-channel-key.js';
 import { makeCredentialHistory } from './operations/credential-history.js';
@@ -25,7 +27,7 @@ import { vaultEntities } from './store/entities/index.js';
 import { makeKekStore } from './store/kek-store.js';
 import { CredentialController } from './transport/credential.controller.js';
 import { openFlooredPolicy } from './transport/floored-policy.js';
-import { limited, OPERATIONS, type VaultOperations } from './transport/operations.js';
+import { limited, OPERATIONS, whileLedgered, type VaultOperations } from './transport/operations.js';
 import { makePolicyPort } from './transport/policy-port.js';
 import { recordRefusedSums } from './transport/refused-sums.js';
 import { ServiceController } from './transport/service.controller.js';
@@ -37,10 +39,15 @@ export function makeVaultService(
   config: () => VaultConfig = readVaultConfig,
 ): ServiceDefinition<VaultConfig> {
   let store: VaultStore | undefined;
+  let ledgerLag: LedgerLag | undefined;
   let metrics: VaultMetrics | undefined;
   let keys: Promise<VaultKeys> | undefined;
   const metricsOf = (kit: Pick<Kit, 'metrics'>) =>
-    (metrics ??= makeVaultMetrics(kit.metrics, () => store?.index.state()));
+    (metrics ??= makeVaultMetrics(
+      kit.metrics,
+      () => store?.index.state(),
+      () => ledgerLag?.ageMs(),
+    ));
   const keysOf = (kit: Pick<Kit, 'metrics' | 'config' | 'dataSource' | 'clock' | 'health'>) =>
     (keys ??= openKeys(kit, ({ provider, call, outcome, durationMs }) => {
       // Away, it is not down: keys in memory serve until their time is over.
@@ -72,7 +79,8 @@ export function makeVaultService(
         async useFactory(kit: Kit): Promise<VaultOperations> {
           const opened = await keysOf(kit);
           store = await openStore(kit, opened.seal, metricsOf(kit));
-          return makeOperations(kit, opened, store, metricsOf(kit));
+          ledgerLag = await openLedgerLag(kit);
+          return makeOperations(kit, opened, store, ledgerLag, metricsOf(kit));
         },
       },
     ],
@@ -83,6 +91,7 @@ function makeOperations(
   kit: Kit,
   { kms, meshKey }: VaultKeys,
   store: VaultStore,
+  ledgerLag: LedgerLag,
   metrics: VaultMetrics,
 ): VaultOperations {
   const { clock, instance, journal, config, dataSource } = kit;
@@ -106,11 +115,12 @@ function makeOperations(
 
   const ports = { audited, askPolicy, policy, clock, meshKey, values: makeValueVault(keyring), ...store };
   const serve = limited(rateLimit, () => metrics.rateLimited.inc());
+  const reveal = whileLedgered(ledgerLag);
   const onStage = (stage: string, durationMs: number) =>
     metrics.retrieveStage.observe({ stage }, durationMs / 1_000);
   return {
     storeCredential: serve(makeStoreCredential(ports)),
-    retrieveCredential: serve(makeRetrieveCredential({ ...ports, onStage })),
+    retrieveCredential: serve(reveal(makeRetrieveCredential({ ...ports, onStage }))),
     listCredentials: serve(makeListCredentials(ports)),
     describeCredential: serve(makeDescribeCredential(ports)),
     credentialHistory: serve(makeCredentialHistory(ports)),
@@ -118,7 +128,7 @@ function makeOperations(
     prepareVersion: serve(makePrepareVersion(ports)),
     promoteVersion: serve(makePromoteVersion(ports)),
     discardVersion: serve(makeDiscardVersion(ports)),
-    revealVersion: serve(makeRevealVersion(ports)),
+    revealVersion: serve(reveal(makeRevealVersion(ports))),
     listRotatable: serve(makeListRotatable(ports)),
     certifyChannelKey: serve(makeCertifyChannelKey(ports)),
   };

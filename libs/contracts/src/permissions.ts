@@ -51,6 +51,14 @@ const special: Partial<Record<ServiceName, SubjectPermissions>> = {
     publish: [POLICY_SUBJECT, '$SYS._INBOX.>'],
     subscribe: ['$SYS.REQ.USER.AUTH'],
   },
+  vault: {
+    // How far the ledger is behind: nothing is revealed when records do not reach it in time.
+    publish: [
+      `$JS.API.CONSUMER.INFO.${CONSUMERS.ledger.stream}.${CONSUMERS.ledger.durable}`,
+      `$JS.API.STREAM.MSG.GET.${CONSUMERS.ledger.stream}`,
+    ],
+    subscribe: [],
+  },
   audit: {
     publish: [
       subjects.auditAll,

@@ -74,7 +74,7 @@ const variables = z.object({
 /** Everything that a child process gets from our environment as it is. Secrets of cloud SDKs only reach the vault, elsewhere. */
 const PASSED = /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|OTEL_[A-Z_]+)$/;
 /** What a service may be tuned with; each reads its own, checks it and ignores the rest. None of them is a place, a key or a secret. */
-const TUNING = /^KEYMESH_(ROTATION|DETECTOR|RATE_LIMIT|STALE|VERSION_CACHE)_[A-Z_]+$/;
+const TUNING = /^KEYMESH_(ROTATION|DETECTOR|RATE_LIMIT|STALE|VERSION_CACHE|MAX_UNLEDGERED)_[A-Z_]+$/;
 const KMS_VARIABLES = /^(KEYMESH_KMS(_[A-Z_]+)?|AWS_[A-Z_]+)$/;
 
 const picked = (env: NodeJS.ProcessEnv, names: RegExp): Record<string, string> =>

@@ -1,6 +1,7 @@
 import type * as contracts from '@keymesh/contracts';
 import { failure, type RpcContract } from '@keymesh/contracts';
 import type { Handler } from '@keymesh/mesh';
+import type { LedgerLag } from '../domain/ledger-lag.js';
 import type { RateLimit } from '../domain/rate-limit.js';
 
 /** Nest token of {@link VaultOperations}. */
@@ -31,3 +32,14 @@ export const limited =
     onRefused?.();
     return Promise.reject(failure('RATE_LIMITED'));
   };
+
+/**
+ * Lets an operation that reveals values run only while records reach the ledger in time. It refuses before anything is looked at, so
+ * everybody is answered alike, and like every AUDIT_UNAVAILABLE without a record.
+ * @throws AUDIT_UNAVAILABLE
+ */
+export const whileLedgered =
+  (lag: Pick<LedgerLag, 'isInTime' | 'refusal'>) =>
+  <C extends RpcContract>(operation: Handler<C>): Handler<C> =>
+  (request, call) =>
+    lag.isInTime() ? operation(request, call) : Promise.reject(lag.refusal());

@@ -34,8 +34,11 @@ export interface VaultWorld {
   readonly rows: DataSource;
   /** The environment of the vault, for a process of its own. */
   environment(more?: Readonly<Record<string, string>>): Record<string, string>;
-  /** Runs an instance in this process; resolves when it is ready. */
-  startVault(more?: Readonly<Record<string, string>>): Promise<RunningService<VaultConfig>>;
+  /** Runs an instance in this process; resolves when it is ready. `change`: what the environment does not allow. */
+  startVault(
+    more?: Readonly<Record<string, string>>,
+    change?: Partial<VaultConfig>,
+  ): Promise<RunningService<VaultConfig>>;
   /** Runs the built service (`dist/main.js`) as a process of its own, to kill it; resolves when it is ready. */
   startVaultProcess(more?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
   /** As {@link addPrincipal}, and connects it through the channel. */
@@ -118,8 +121,10 @@ export async function startVaultWorld(): Promise<VaultWorld> {
     home,
     rows,
     environment,
-    async startVault(more) {
-      const service = await startService(makeVaultService(() => readVaultConfig(environment(more))));
+    async startVault(more, change) {
+      const service = await startService(
+        makeVaultService(() => ({ ...readVaultConfig(environment(more)), ...change })),
+      );
       running.push(service);
       await service.ready;
       return service;
