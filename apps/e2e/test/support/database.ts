@@ -8,6 +8,8 @@ export interface MeshDatabase {
   readonly port: number;
   /** Runs one statement as the superuser, in the named database. */
   admin(statement: string, database?: string): Promise<pg.QueryResult>;
+  /** Every table of a database as `schema.table` and its rows as text: what files hold compressed is readable here, bytes as hex. */
+  dump(database: string): Promise<(readonly [table: string, rows: string])[]>;
   /** Logs in as a role. @returns `ok`, or the server's SQLSTATE. */
   logIn(role: string, password: string): Promise<string>;
 }
@@ -26,15 +28,29 @@ export async function openMeshDatabase(mesh: RunningMesh): Promise<MeshDatabase>
     await client.connect();
     return client;
   };
+  const admin: MeshDatabase['admin'] = async (statement, database) => {
+    const client = await connect(SUPERUSER, superuser, database);
+    try {
+      return await client.query(statement);
+    } finally {
+      await client.end();
+    }
+  };
   return {
     port,
-    admin: async (statement, database) => {
-      const client = await connect(SUPERUSER, superuser, database);
-      try {
-        return await client.query(statement);
-      } finally {
-        await client.end();
-      }
+    admin,
+    dump: async (database) => {
+      const found = await admin(
+        `SELECT schemaname || '.' || tablename AS name FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`,
+        database,
+      );
+      const names = (found.rows as { name: string }[]).map(({ name }) => name);
+      return Promise.all(
+        names.map(async (name) => {
+          const { rows } = await admin(`SELECT t::text AS line FROM ${name} t`, database);
+          return [name, (rows as { line: string }[]).map(({ line }) => line).join('\n')] as const;
+        }),
+      );
     },
     logIn: async (role, password) => {
       try {
