@@ -17,7 +17,8 @@ interface PublishAck {
 
 /**
  * The stream AUDIT. All messages of a batch are on their way at once; each names the sequence that must be the last one before it, so
- * that they are stored in order and once, or not at all, whatever gets lost or who else publishes.
+ * that they are stored in order and once, or not at all, whatever gets lost or who else publishes. Only the last one asks for an
+ * acknowledgement: it can be stored only if all before it were.
  */
 export function makeFeedStream(connection: MeshConnection, signingKey: SigningKey): FeedStream {
   return {
@@ -30,26 +31,22 @@ export function makeFeedStream(connection: MeshConnection, signingKey: SigningKe
     },
     async append(messages, after) {
       const signatures = signEvents(messages.map(signedPart), signingKey);
-      const acks = await Promise.allSettled(
-        messages.map((message, at) => publish(connection, message, after + at, signatures[at] ?? '')),
-      );
-      const failed = acks.find((ack) => ack.status === 'rejected');
-      if (failed !== undefined) throw failed.reason;
+      const head = (message: FeedMessage, at: number): MsgHdrs =>
+        headersOf(message, after + at, signatures[at] ?? '');
+      for (const [at, message] of messages.slice(0, -1).entries())
+        connection.nats.publish(message.subject, message.body, { headers: head(message, at) });
+      const last = messages.at(-1);
+      if (last !== undefined) await publishLast(connection, last, head(last, messages.length - 1));
       return { streamSequence: after + messages.length };
     },
   };
 }
 
-async function publish(
-  { nats }: MeshConnection,
-  message: FeedMessage,
-  after: number,
-  signature: string,
-): Promise<void> {
+async function publishLast({ nats }: MeshConnection, message: FeedMessage, head: MsgHdrs): Promise<void> {
   let ack: PublishAck;
   try {
     const reply = await nats.request(message.subject, message.body, {
-      headers: headersOf(message, after, signature),
+      headers: head,
       timeout: ACK_TIMEOUT_MS,
     });
     ack = reply.json();
