@@ -64,7 +64,10 @@ function readParts(bytes: Uint8Array): [string, Secret][] | undefined {
     spans.push({ name, from, to: at });
   }
   if (spans.length === 0 || at !== bytes.length) return undefined;
-  return spans.map(({ name, from, to }) => [name, new Secret(Uint8Array.from(bytes.subarray(from, to)), `part-${name}`)]);
+  return spans.map(({ name, from, to }) => [
+    name,
+    new Secret(Uint8Array.from(bytes.subarray(from, to)), `part-${name}`),
+  ]);
 }
 
 function asciiOf(bytes: Uint8Array): string {

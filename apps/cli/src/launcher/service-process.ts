@@ -46,12 +46,7 @@ export async function runService(options: ServiceProcessOptions): Promise<Runnin
   // `ulimit -c 0`: a core dump would hold keys. exec keeps the pid. A group of its own: Ctrl-C comes through us, in order.
   const child = spawn(
     '/bin/sh',
-    [
-      '-c',
-      `ulimit -c 0; exec nice -n ${String(NICENESS[service])} "$0" "$@"`,
-      process.execPath,
-      program,
-    ],
+    ['-c', `ulimit -c 0; exec nice -n ${String(NICENESS[service])} "$0" "$@"`, process.execPath, program],
     {
       cwd: home.root,
       env,
