@@ -3,12 +3,11 @@ export function table(
   rows: readonly Readonly<Record<string, unknown>>[],
   columns: readonly string[],
 ): string {
-  const text = (value: unknown): string =>
-    value === null || value === undefined
-      ? '-'
-      : Array.isArray(value)
-        ? value.join(',') || '-'
-        : String(value);
+  const text = (value: unknown): string => {
+    if (value === null || value === undefined) return '-';
+    if (Array.isArray(value)) return value.join(',') || '-';
+    return typeof value === 'string' ? value : JSON.stringify(value);
+  };
   const cells = [
     columns.map((column) => column.toUpperCase()),
     ...rows.map((row) => columns.map((column) => text(row[column]))),
@@ -30,7 +29,7 @@ export function facts(thing: Readonly<Record<string, unknown>>): string {
   return Object.entries(thing)
     .map(
       ([key, value]) =>
-        `${`${key}:`.padEnd(width)} ${typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value)}`,
+        `${`${key}:`.padEnd(width)} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
     )
     .join('\n');
 }
