@@ -29,6 +29,8 @@ export function tracingVariables(
       ? {
           OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${String(httpPort)}`,
           OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+          // A person waits for `keymesh trace`: a second instead of the standard five.
+          OTEL_BSP_SCHEDULE_DELAY: passed.OTEL_BSP_SCHEDULE_DELAY ?? '1000',
         }
       : {}),
     ...(passed.OTEL_TRACES_SAMPLER === undefined
