@@ -66,6 +66,7 @@ describe("a service's environment", () => {
     expect(tracingVariables({}, 7400)).toEqual({
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:7400',
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+      OTEL_BSP_SCHEDULE_DELAY: '1000',
       OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
       OTEL_TRACES_SAMPLER_ARG: '0.01',
     });
