@@ -33,10 +33,13 @@ export function rawNkey(text: string): Uint8Array | undefined {
 export function isSignedBy(nkey: string, bytes: Uint8Array, signatureText: string): boolean {
   const raw = rawNkey(nkey);
   const key = raw === undefined ? undefined : verifyingKeyOf(toBase64Url(raw));
-  // Some clients pad; the signature's bytes count.
-  const signature = fromBase64Url(signatureText.replace(/=+$/, ''));
+  const signature = fromBase64Url(inBase64Url(signatureText));
   return key !== undefined && signature?.length === 64 && verify(null, bytes, key, signature);
 }
+
+// Clients differ in the alphabet (nats.py: plain base64) and in padding, and a NATS server takes them all; the signature's bytes count.
+const inBase64Url = (text: string): string =>
+  text.replace(/=+$/, '').replaceAll('+', '-').replaceAll('/', '_');
 
 /** Whether the client's nkey signed the nonce that the server gave it: with an auth callout the server does not check. */
 export const isNonceSigned = ({ nkey, signature, nonce }: ConnectionAsk): boolean =>
