@@ -42,12 +42,15 @@ it('a plain nats-py client with the role plain-reply gets the exact bytes', asyn
 it('gets errors in NATS service-error headers', async () => {
   expect(await ask('py-billing', 'no-such-name')).toMatchObject({
     code: 1,
-    stderr: 'CREDENTIAL_NOT_FOUND (404)\n',
+    stderr: expect.stringMatching(/^CREDENTIAL_NOT_FOUND: .* \(404\)\n$/),
   });
 });
 
 it('without the role the value never goes out plain', async () => {
   const result = await ask('py-strict', 'alpha-vantage');
-  expect(result).toMatchObject({ code: 1, stderr: 'CHANNEL_REQUIRED (401)\n' });
+  expect(result).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^CHANNEL_REQUIRED: .* \(401\)\n$/),
+  });
   expect(result.stdout).toHaveLength(0);
 });
