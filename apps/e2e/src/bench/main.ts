@@ -66,11 +66,15 @@ async function makeTargets(
   return [
     {
       name: 'bare echo',
-      ask: async () => void (await bare.request('bench.bare', payload, { timeout: 5_000 })),
+      ask: async () => {
+        await bare.request('bench.bare', payload, { timeout: 5_000 });
+      },
     },
     {
       name: 'Nest echo, one span',
-      ask: async () => void (await bare.request('bench.nest', payload, { timeout: 5_000 })),
+      ask: async () => {
+        await bare.request('bench.nest', payload, { timeout: 5_000 });
+      },
     },
     {
       name: 'retrieve',
@@ -79,16 +83,19 @@ async function makeTargets(
     },
     {
       name: 'store',
-      ask: async (worker, turn) =>
-        void (await operator.credentials.store({
+      ask: async (worker, turn) => {
+        await operator.credentials.store({
           name: `bench/new-${worker}-${turn}-${randomBytes(4).toString('hex')}`,
           type: 'generic',
           value: payload,
-        })),
+        });
+      },
     },
     {
       name: 'rotate',
-      ask: async (worker, turn) => void (await operator.credentials.rotate(nameOf(turn * 101 + worker))),
+      ask: async (worker, turn) => {
+        await operator.credentials.rotate(nameOf(turn * 101 + worker));
+      },
     },
   ];
 }
