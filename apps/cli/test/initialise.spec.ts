@@ -26,7 +26,10 @@ it('makes keys, then database and streams, and lays out what each service may ha
   const initialise = (part: string, env: NodeJS.ProcessEnv = {}) =>
     run(process.execPath, [program, part], { env: { PATH: process.env.PATH, KEYMESH_HOME: home, ...env } });
   await initialise('keys');
-  const refused = await initialise('mesh').catch((error: { code: number; stderr: string }) => error);
+  const refused = (await initialise('mesh').catch((error: unknown) => error)) as {
+    code: number;
+    stderr: string;
+  };
   expect(refused).toMatchObject({ code: 2 });
   expect(refused.stderr).toContain('KEYMESH_NATS_URL');
 
