@@ -17,7 +17,7 @@ const publicNkeys = Object.fromEntries(
 const options: NatsConfigOptions = {
   host: '127.0.0.1',
   port: 7422,
-  jetstreamDir: '/home/a b/"quoted"/jetstream',
+  jetstreamDir: '/data/a b/"quoted"/jetstream',
   publicNkeys,
   calloutIssuer: 'A-issuer',
   calloutXkey: 'X-callout',
@@ -38,7 +38,7 @@ describe('the configuration of nats-server', () => {
 
   it('escapes paths, and has TLS and a log file only when asked', () => {
     const config = renderNatsConfig(options);
-    expect(config).toContain('store_dir: "/home/a b/\\"quoted\\"/jetstream"');
+    expect(config).toContain('store_dir: "/data/a b/\\"quoted\\"/jetstream"');
     expect(config).not.toMatch(/^tls|log_file/m);
     const full = renderNatsConfig({ ...options, tls: { certFile: 'c', keyFile: 'k' }, logFile: 'l' });
     expect(full).toMatch(/^tls \{\n {2}cert_file: "c"\n {2}key_file: "k"\n {2}min_version: "1.3"\n\}$/m);

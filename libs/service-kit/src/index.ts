@@ -33,6 +33,7 @@ export {
   type PolicyHolder,
   type WritablePolicyHolder,
 } from './policy/policy-holder.js';
+export { firstPolicy } from './policy/first-policy.js';
 export { openPolicy } from './policy/watch-policy.js';
 export { observeDecisions } from './policy/observe-decisions.js';
 export { certifiedChannelKeys, type CertifiedChannelKeysOptions } from './channel/certified-channel-keys.js';

@@ -1,10 +1,9 @@
 import { context, propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import type { Clock } from '@keymesh/kernel';
 import type { Delivery } from '@keymesh/mesh';
-import type { Logger, PolicyHolder } from '@keymesh/service-kit';
+import { firstPolicy, type Logger, type PolicyHolder } from '@keymesh/service-kit';
 import type { FeedEvent } from '../domain/baseline.js';
 import type { DetectorMetrics } from '../metrics.js';
-import { firstPolicy } from './first-policy.js';
 import { readFeedMessage, type FeedMessage } from './read-feed.js';
 
 export const SCORE_FEED = Symbol('anomaly-detector.score-feed');

@@ -4,6 +4,7 @@ import type { Delivery } from '@keymesh/mesh';
 import {
   Consume,
   ConsumeSharedBatches,
+  firstPolicy,
   KIT,
   type CurrentPolicy,
   type ServiceKit,
@@ -12,7 +13,6 @@ import { Controller, Inject } from '@nestjs/common';
 import type { OutboxRelay } from '@keymesh/postgres';
 import { forgetDeleted, pushPromotion } from '../holders/push-promotion.js';
 import { recordHoldings, type Holding } from '../store/holders.js';
-import { firstPolicy } from './first-policy.js';
 import { assertSignedBy, isSignedBy } from './signed-by.js';
 import { RELAY } from './tokens.js';
 

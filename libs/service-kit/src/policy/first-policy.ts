@@ -1,5 +1,5 @@
 import { SECOND } from '@keymesh/kernel';
-import type { CurrentPolicy, PolicyHolder } from '@keymesh/service-kit';
+import type { CurrentPolicy, PolicyHolder } from './policy-holder.js';
 
 const PATIENCE_MS = 3 * SECOND;
 
