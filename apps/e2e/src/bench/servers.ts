@@ -76,11 +76,16 @@ async function startEcho(file: string, url: string): Promise<ChildProcess> {
 
 async function meshPids(home: string): Promise<Record<string, number[]>> {
   const run = join(home, 'run');
-  const files = (await readdir(run)).filter((file) => file.endsWith('.json'));
+  const files = (await readdir(run)).filter(
+    (file) => file.endsWith('.json') && !file.endsWith('.ready.json'),
+  );
   const entries = await Promise.all(
     files.map(async (file): Promise<[string, number[]]> => {
       const { pid } = JSON.parse(await readFile(join(run, file), 'utf8')) as { pid?: number };
-      return [file.slice(0, -'.json'.length), typeof pid === 'number' ? withChildren(pid) : []];
+      const name = file.slice(0, -'.json'.length);
+      if (typeof pid !== 'number') return [name, []];
+      // Postgres has a process a connection; the launcher's children are named themselves.
+      return [name, name === 'postgres' ? withChildren(pid) : [pid]];
     }),
   );
   return Object.fromEntries(entries.filter(([, pids]) => pids.length > 0));
