@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { eventually } from '@keymesh/testing';
 import { REPOSITORY, run, startMesh, type RunningMesh } from './support/running-mesh.js';
 
 // What the README tells people to type is typed here, as written.
@@ -28,8 +29,10 @@ afterAll(async () => {
   await mesh[Symbol.asyncDispose]();
 }, 60_000);
 
-it('prints what the README says when it is ready', () => {
-  expect(mesh.output()).toContain('Keymesh is ready');
+it('prints what the README says when it is ready', async () => {
+  await eventually(() => {
+    expect(mesh.output()).toContain('Keymesh is ready');
+  });
 });
 
 it('its commands run as written, one after another', async () => {

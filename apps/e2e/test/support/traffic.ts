@@ -78,9 +78,8 @@ function makeWorker(oracle: Oracle, client: Keymesh, random: Random) {
   let stores = 0;
   const { credentials } = client;
 
-  const store = async (): Promise<void> => {
+  const store = async (isGenerated = stores % 4 === 0): Promise<void> => {
     stores += 1;
-    const isGenerated = stores % 4 === 0;
     const credential = oracle.add(`${client.principal}/c${String(stores)}`, isGenerated);
     const value = newValue();
     const acknowledge = oracle.attempt(credential, isGenerated ? undefined : digestOf(value));
@@ -95,7 +94,9 @@ function makeWorker(oracle: Oracle, client: Keymesh, random: Random) {
     own.push(credential);
   };
   const version = async (): Promise<void> => {
-    const credential = random.pick(own.filter(({ isGenerated }) => !isGenerated));
+    const given = own.filter(({ isGenerated }) => !isGenerated);
+    if (given.length === 0) return store(false);
+    const credential = random.pick(given);
     const value = newValue();
     const acknowledge = oracle.attempt(credential, digestOf(value));
     acknowledge(
@@ -106,7 +107,9 @@ function makeWorker(oracle: Oracle, client: Keymesh, random: Random) {
     );
   };
   const rotate = async (): Promise<void> => {
-    const credential = random.pick(own.filter(({ isGenerated }) => isGenerated));
+    const generated = own.filter(({ isGenerated }) => isGenerated);
+    if (generated.length === 0) return store(true);
+    const credential = random.pick(generated);
     const acknowledge = oracle.attempt(credential);
     const { state, version: number } = await credentials.rotate(credential.name, {
       deadlineMs: ROTATE_DEADLINE_MS,
@@ -115,7 +118,9 @@ function makeWorker(oracle: Oracle, client: Keymesh, random: Random) {
     if (state === 'done' && number !== null) acknowledge({ version: number, revision: 0 });
   };
   const retrieve = async (): Promise<void> => {
-    const credential = random.pick(oracle.credentials.filter(({ version: known }) => known > 0));
+    const known = oracle.credentials.filter(({ version: acknowledged }) => acknowledged > 0);
+    if (known.length === 0) return store();
+    const credential = random.pick(known);
     const { revision } = credential;
     const traceId = newTraceId();
     const reply = await inTrace(traceId, () =>
@@ -135,10 +140,15 @@ function makeWorker(oracle: Oracle, client: Keymesh, random: Random) {
       },
     );
   };
-  const operations: Record<Operation, () => Promise<void>> = { store, version, rotate, retrieve };
+  const operations: Record<Operation, () => Promise<void>> = {
+    store: () => store(),
+    version,
+    rotate,
+    retrieve,
+  };
 
   return async (): Promise<{ operation: Operation; outcome: string }> => {
-    const operation = own.length < 4 ? 'store' : random.pick(MIX);
+    const operation = random.pick(MIX);
     try {
       await operations[operation]();
       return { operation, outcome: 'done' };
