@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { Secret } from '@keymesh/kernel';
 import { expectCode } from '@keymesh/testing';
 import { decodeValues, disposeValues, encodeValues, sizeOfValues } from './parts.js';
@@ -15,6 +15,17 @@ describe('the parts of a value', () => {
     plaintext.dispose();
     expect(Buffer.from(values.username!.expose()).toString()).toBe('ada');
     expect(Buffer.from(values.password!.expose()).toString()).toBe('pw');
+  });
+
+  it('leave no copy behind that nobody can zero', () => {
+    const plaintext = encodeValues({ value: Secret.fromText('canary', 'v') });
+    const copies = jest.spyOn(Uint8Array, 'from');
+    const values = decodeValues(plaintext);
+    const made = copies.mock.results.map(({ value }) => value as Uint8Array);
+    copies.mockRestore();
+    expect(made.map((copy) => Buffer.from(copy).toString())).toContain('canary'); // the control
+    disposeValues(values);
+    expect(made.flatMap((copy) => [...copy]).every((byte) => byte === 0)).toBe(true);
   });
 
   it('are at most 64 KiB in all', async () => {

@@ -1,6 +1,6 @@
 import { decodeParts, encodeParts, type ValueParts } from '@keymesh/crypto';
 import { MAX_VALUE_BYTES, failure } from '@keymesh/contracts';
-import { Secret } from '@keymesh/kernel';
+import type { Secret } from '@keymesh/kernel';
 
 /** A credential's value: its parts by name, e.g. `username` and `password`. */
 export type Values = ValueParts;
@@ -26,15 +26,7 @@ export function encodeValues(values: Values): Secret {
 }
 
 /**
- * Reads the parts back; the caller disposes them, and the plaintext.
+ * Reads the parts back: copies, and the only ones. The caller disposes them, and the plaintext.
  * @throws DECRYPTION_FAILED
  */
-export function decodeValues(plaintext: Secret): Values {
-  const parts = decodeParts(plaintext);
-  // Copied: of a Buffer, `slice` gives a view, which would be zeroed together with the plaintext.
-  const copies = Object.entries(parts).map(([name, part]) => {
-    // EXPOSE: from one Secret into another.
-    return [name, new Secret(Uint8Array.from(part.expose()), 'credential-part')] as const;
-  });
-  return Object.fromEntries(copies);
-}
+export const decodeValues = (plaintext: Secret): Values => decodeParts(plaintext);
