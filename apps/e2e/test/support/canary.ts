@@ -52,3 +52,11 @@ export function findMarkers(bytes: Buffer, markers: Readonly<Record<string, read
     forms.filter((form) => bytes.includes(form.bytes)).map(({ form }) => `${name} (${form})`),
   );
 }
+
+/** How often a marker stands in these bytes, in any of its forms. */
+export function countForms(bytes: Buffer, forms: readonly Form[]): number {
+  let count = 0;
+  for (const { bytes: form } of forms)
+    for (let at = bytes.indexOf(form); at >= 0; at = bytes.indexOf(form, at + 1)) count += 1;
+  return count;
+}
