@@ -138,4 +138,12 @@ describe('the steps of a rotation', () => {
     expect((await vault.operations.listRotatable({ name: 'fixed' }, by())).credentials).toHaveLength(1);
     await expectCode(vault.operations.listRotatable({}, callBy('nobody')), 'DENIED');
   });
+
+  it('are not told that a credential is missing while Postgres is away: it may have just been stored', async () => {
+    expect((await vault.operations.listRotatable({ name: 'none' }, by())).credentials).toEqual([]);
+    vault.tables.control.stale = true;
+    expect((await vault.operations.listRotatable({ name: 'db' }, by())).credentials).toHaveLength(1);
+    await expectCode(vault.operations.listRotatable({ name: 'none' }, by()), 'STORE_UNAVAILABLE');
+    await expectCode(vault.operations.listRotatable({ credentialId: UNKNOWN }, by()), 'STORE_UNAVAILABLE');
+  });
 });
