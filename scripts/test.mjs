@@ -10,6 +10,7 @@ import { provideNatsServer } from './provision/nats-server.mjs';
 import { sayAndExit } from './provision/progress.mjs';
 import { providePrometheus } from './provision/prometheus.mjs';
 import { ensurePythonVenv } from './provision/python.mjs';
+import { provideSofthsm } from './provision/softhsm.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const results = join(root, 'test-results');
@@ -100,6 +101,7 @@ try {
         NATS_SERVER: await provideNatsServer({ root }),
         KEYMESH_PYTHON: await ensurePythonVenv({ root }),
         KEYMESH_PROMETHEUS: await providePrometheus({ root }),
+        KEYMESH_SOFTHSM: await provideSofthsm({ root }),
       };
 
   if (!unitOnly) {
