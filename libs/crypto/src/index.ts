@@ -6,3 +6,4 @@ export { makeRootWrapper, type RootWrapper } from './root.js';
 export { commitName, fingerprint, macRow, verifyRow, type RowValue } from './keyed-hash.js';
 export { decodeParts, encodeParts, type ValueParts } from './value-parts.js';
 export { makeRandomValue } from './random-value.js';
+export { BACKUP_CHUNK_BYTES, makeBackupKey, openBackupStream, sealBackupStream } from './backup-stream.js';

@@ -24,7 +24,8 @@ export type SignaturePurpose =
   | 'keymesh/v1/enrolment'
   | 'keymesh/v1/bundle'
   | 'keymesh/v1/journal-pack'
-  | 'keymesh/v1/event';
+  | 'keymesh/v1/event'
+  | 'keymesh/v1/backup';
 
 /** A signing key with its public half. The private key is a KeyObject; JavaScript cannot wipe it (docs/architecture/keys.md). */
 export interface SigningKey {
