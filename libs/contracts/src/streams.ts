@@ -80,7 +80,10 @@ export interface ConsumerDeclaration {
   readonly filterSubjects?: readonly string[];
   readonly ackWaitMs: number;
   readonly maxAckPending: number;
-  /** `up-to`: one acknowledgement for a message and all before it. For consumers that work in order, in batches. */
+  /**
+   * `up-to`: one acknowledgement for a message and all before it. INVARIANT: only where a single instance works at a time; of several, one
+   * would acknowledge what another still works on, and if that one dies its batch is lost.
+   */
   readonly acknowledges?: 'up-to';
   /** Who may pull from it; `siem`: the SIEM account. */
   readonly owner: 'audit' | 'anomaly-detector' | 'rotation' | 'policy' | 'siem';
@@ -99,7 +102,6 @@ export const CONSUMERS = {
   detector: {
     stream: 'AUDIT',
     durable: 'detector',
-    acknowledges: 'up-to',
     ackWaitMs: 30_000,
     maxAckPending: 1024,
     owner: 'anomaly-detector',

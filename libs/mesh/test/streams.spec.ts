@@ -101,6 +101,11 @@ describe('events', () => {
   });
 });
 
+const rejectedAt = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) =>
+    signal.addEventListener('abort', () => reject(new Error('the instance is dead')), { once: true }),
+  );
+
 describe('consume', () => {
   it('tries again what failed, gives up only what is malformed, and goes on meanwhile', async () => {
     const attempts: string[] = [];
@@ -202,6 +207,42 @@ describe('consume', () => {
     expect(batches.slice(0, 2)).toEqual([all, all]);
     await publish('after');
     await eventually(() => expect(batches.at(-1)).toEqual(['after']));
+  });
+
+  it('in batches of several instances, one acknowledges nothing that another still works on', async () => {
+    const audit = await mesh.connectAs('audit');
+    const feed = (id: string) =>
+      publishEvent(audit, subjects.audit('vault', 'credential', 'retrieved'), id, utf8(id));
+    const instances = await Promise.all([1, 2].map(() => mesh.connectAs('anomaly-detector')));
+    const dead = new AbortController();
+    let stuck: MeshConnection | undefined;
+    const done: string[] = [];
+    for (const instance of instances) {
+      started(
+        consumeBatches(instance, CONSUMERS.detector, (deliveries) => {
+          if (stuck === undefined) stuck = instance;
+          if (stuck === instance) return rejectedAt(dead.signal); // dies before its transaction commits
+          done.push(...deliveries.map(textOf));
+          return Promise.resolve();
+        }),
+      );
+    }
+    await feed('first');
+    await eventually(() => expect(stuck).toBeDefined());
+    await feed('second');
+    await eventually(() => expect(done).toContain('second'));
+    await Promise.all(instances.map((instance) => instance.nats.close()));
+    dead.abort();
+    expect(done).not.toContain('first');
+
+    const heir = await mesh.connectAs('anomaly-detector');
+    started(
+      consumeBatches(heir, CONSUMERS.detector, (deliveries) => {
+        done.push(...deliveries.map(textOf));
+        return Promise.resolve();
+      }),
+    );
+    await eventually(() => expect(done).toContain('first'), { timeoutMs: 10_000 });
   });
 
   it('survives kill -9 of the server, and in order nothing is lost or reordered', async () => {

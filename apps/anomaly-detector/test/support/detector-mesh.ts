@@ -60,6 +60,8 @@ export interface DetectorMesh {
   onLock(answer: () => Promise<void>): void;
   /** Alerts as a SIEM hears them, with whether the detector has signed them. */
   readonly alerts: { finding: AnomalyFinding; subject: string; messageId: string; signed: boolean }[];
+  /** How many alerts the stream ALERTS holds. */
+  keptAlerts(): Promise<number>;
   /** Publishes records as the audit service does: signed, in the order of the log. @returns them, to replay. */
   publish(planted: readonly Planted[]): Promise<AuditRecord[]>;
   /** Publishes the same records again, as new messages. */
@@ -115,6 +117,7 @@ export async function startDetectorMesh(): Promise<DetectorMesh> {
     locks,
     onLock: (answer) => void (onLock = answer),
     alerts,
+    keptAlerts: () => countAlerts(mesh),
     ...(await makeFeed(mesh)),
     start: (more = {}) => startServiceProcess(MAIN, home.environmentOf('anomaly-detector', more)),
     callerOf: async (principal) =>
@@ -164,6 +167,13 @@ async function listenToAlerts(mesh: TestMesh, siem: TestPrincipal): Promise<Dete
   });
   await nats.flush();
   return alerts;
+}
+
+async function countAlerts(mesh: TestMesh): Promise<number> {
+  const { nats } = await mesh.connectAs('deploy');
+  const reply = await nats.request('$JS.API.STREAM.INFO.ALERTS', '', { timeout: 5_000 });
+  await nats.close();
+  return reply.json<{ state: { messages: number } }>().state.messages;
 }
 
 const BATCH = 200;
