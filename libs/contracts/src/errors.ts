@@ -183,6 +183,12 @@ export const ERROR_CATALOGUE = {
     true,
     'The key management service does not answer and no cached key serves. Try again; check the KMS.',
   ),
+  RECOVERY_SHARES_INVALID: entry(
+    400,
+    2,
+    false,
+    'The recovery shares do not open the recovery key. Bring as many unaltered shares of one key as its threshold says.',
+  ),
   STORE_UNAVAILABLE: entry(503, 5, true, 'The database does not answer. Try again; check Postgres.'),
   POLICY_UNAVAILABLE: entry(
     503,
@@ -198,6 +204,20 @@ export const ERROR_CATALOGUE = {
     1,
     true,
     'Something went wrong inside Keymesh. The trace id in this error finds it in the logs.',
+  ),
+  // Backup
+  BACKUP_INVALID: entry(
+    400,
+    1,
+    false,
+    'The backup is damaged, cut off, changed, or not of this mesh. Use another one; see `keymesh backup list`.',
+  ),
+  BACKUP_NOT_FOUND: entry(404, 4, false, 'There is no such backup. See `keymesh backup list`.'),
+  BACKUP_TARGET_NOT_EMPTY: entry(
+    409,
+    1,
+    false,
+    'There is a mesh already. Restore into an empty KEYMESH_HOME and database, or pass --replace.',
   ),
   // The host: launcher, CLI, SDK
   MESH_NOT_RUNNING: entry(

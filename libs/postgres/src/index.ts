@@ -8,7 +8,11 @@ export {
   translatePostgresError,
 } from './errors.js';
 export { inStore, transact } from './transact.js';
+export { type AdminConnection, withClient } from './admin-client.js';
 export { type MigrateOptions, migrateSchema } from './migrate.js';
+export { type SequenceState, type TableShape } from './snapshot/catalogue.js';
+export { type Snapshot, type SnapshotOptions, withSnapshot } from './snapshot/read-snapshot.js';
+export { type FillOptions, type TableFilling, fillTables } from './snapshot/fill-tables.js';
 export {
   OUTBOX_KINDS,
   type OutboxEntry,

@@ -1,3 +1,4 @@
+import { failure } from '@keymesh/contracts';
 import type { Client } from 'pg';
 import { withClient } from './admin-client.js';
 import { makeDataSource, type Migration } from './data-source.js';
@@ -14,7 +15,13 @@ export interface MigrateOptions extends DatabasePassword {
   readonly migrations: readonly Migration[];
   /** Tables of which the service may neither change nor remove rows (a ledger's leaves). */
   readonly appendOnlyTables?: readonly string[];
+  /** By schema, the last migration to apply now: a restore fills the tables as they were then, and migrates on from there. */
+  readonly upTo?: Readonly<Record<string, string>> | undefined;
 }
+
+/** Reads everything for backups, where it was provisioned; but no channel keys, which end with their time (DESIGN section 4). */
+const BACKUP_ROLE = 'keymesh_backup';
+const NEVER_BACKED_UP = 'channel_key';
 
 /**
  * Brings one schema up to date as the deploy role and grants the service its DML. Idempotent; runs at the same time wait for
@@ -29,9 +36,21 @@ export async function migrateSchema(options: MigrateOptions): Promise<void> {
       `keymesh/migrate/${options.schema}`,
     ]);
     await client.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
-    await runMigrations(options);
+    await runMigrations({ ...options, migrations: wantedMigrations(options) });
     await grant(client, options);
+    await grantBackup(client, schema);
   });
+}
+
+function wantedMigrations({ migrations, schema, upTo }: MigrateOptions): readonly Migration[] {
+  const last = upTo?.[schema];
+  if (last === undefined) return migrations;
+  const at = migrations.findIndex(({ name }) => name === last);
+  if (at === -1)
+    throw failure('BACKUP_INVALID', {
+      publicMessage: `The backup is of a newer release: the schema ${schema} has no migration ${last} here. Upgrade first.`,
+    });
+  return migrations.slice(0, at + 1);
 }
 
 async function runMigrations(options: MigrateOptions): Promise<void> {
@@ -67,4 +86,24 @@ async function grant(client: Client, options: MigrateOptions): Promise<void> {
       'COMMIT',
     ].join('; '),
   );
+}
+
+async function grantBackup(client: Client, schema: string): Promise<void> {
+  const { rowCount } = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [BACKUP_ROLE]);
+  if (rowCount === 0) return;
+  const role = identifier(BACKUP_ROLE);
+  await client.query(
+    [
+      'BEGIN',
+      `GRANT USAGE ON SCHEMA ${schema} TO ${role}`,
+      `GRANT SELECT ON ALL TABLES IN SCHEMA ${schema} TO ${role}`,
+      `GRANT SELECT ON ALL SEQUENCES IN SCHEMA ${schema} TO ${role}`,
+      `ALTER DEFAULT PRIVILEGES IN SCHEMA ${schema} GRANT SELECT ON TABLES TO ${role}`,
+      'COMMIT',
+    ].join('; '),
+  );
+  const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+    `${schema}.${NEVER_BACKED_UP}`,
+  ]);
+  if (rows[0]?.there === true) await client.query(`REVOKE ALL ON ${schema}.${NEVER_BACKED_UP} FROM ${role}`);
 }
