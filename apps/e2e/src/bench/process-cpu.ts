@@ -28,3 +28,15 @@ export function withChildren(pid: number): number[] {
     return [pid];
   }
 }
+
+/** Resident memory of processes, MiB. SOURCE: proc(5): VmRSS in kB. Pages shared between them count for each. */
+export function residentMiB(pids: readonly number[]): number {
+  const kilobytes = pids.map((pid) => {
+    try {
+      return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
+    } catch {
+      return 0;
+    }
+  });
+  return kilobytes.reduce((total, size) => total + size, 0) / 1024;
+}

@@ -1,0 +1,101 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import { connect, readProfile, type Keymesh } from '@keymesh/client';
+import { enrolReader } from './enrol.js';
+
+/** What the echo and every stored value weigh. */
+export const PAYLOAD_BYTES = 256;
+const AT_ONCE = 32;
+const FIRST_ATTEMPTS = 50;
+
+/** Who asks, and what there is to ask for. */
+export interface Fleet {
+  readonly operator: Keymesh;
+  readonly readers: readonly Keymesh[];
+  readonly nameOf: (index: number) => string;
+  /** Api keys that can be rotated. */
+  readonly rotatingNameOf: (index: number) => string;
+  close(): Promise<void>;
+}
+
+export interface FleetSize {
+  readonly credentials: number;
+  readonly rotating: number;
+  readonly principals: number;
+}
+
+/** Stores credentials of {@link PAYLOAD_BYTES} each and enrols readers, each with its own connection and open session. */
+export async function makeFleet(home: string, size: FleetSize): Promise<Fleet> {
+  const profile = await readProfile(home, 'operator');
+  const operator = await connect({ profile });
+  const nameOf = (index: number): string => `bench/credential-${String(index % size.credentials)}`;
+  const rotatingNameOf = (index: number): string => `bench/rotating-${String(index % size.rotating)}`;
+  await forEachIndex(size.credentials, (index) => store(operator, nameOf(index)));
+  await forEachIndex(size.rotating, async (index) => {
+    const rotation = { adapter: 'generated', intervalSeconds: 0 } as const;
+    await operator.credentials.store({
+      name: rotatingNameOf(index),
+      type: 'api_key',
+      generate: {},
+      rotation,
+    });
+  });
+  const readers: Keymesh[] = [];
+  for (let index = 0; index < size.principals; index += 1) {
+    const reader = await connect({ profile: await enrolReader(operator, profile, `bench-${String(index)}`) });
+    readers.push(reader);
+  }
+  await Promise.all(readers.map((reader, index) => firstRetrieve(reader, nameOf(index))));
+  const close = async (): Promise<void> => {
+    for (const client of [operator, ...readers]) await client.close();
+  };
+  return { operator, readers, nameOf, rotatingNameOf, close };
+}
+
+/** Opens the session, asymmetric work that the rounds must not count. The vault learns of a principal a moment after its enrolment. */
+async function firstRetrieve(reader: Keymesh, name: string): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      (await reader.credentials.retrieve(name)).dispose();
+      return;
+    } catch (error) {
+      if (attempt === FIRST_ATTEMPTS) throw error;
+      await wait(100);
+    }
+  }
+}
+
+/** Stores `versions` versions of each of so many more credentials. */
+export async function growFleet(
+  { operator }: Fleet,
+  credentials: number,
+  versions: number,
+  onProgress: (stored: number) => void,
+): Promise<void> {
+  let stored = 0;
+  await forEachIndex(credentials, async (index) => {
+    for (let version = 1; version <= versions; version += 1) await store(operator, grownNameOf(index));
+    stored += 1;
+    if (stored % 1_000 === 0) onProgress(stored);
+  });
+}
+
+/** Names of what {@link growFleet} stores. */
+export const grownNameOf = (index: number): string => `bench/grown-${String(index)}`;
+
+/** Stores a credential, or its next version. */
+export async function store(operator: Keymesh, name: string): Promise<void> {
+  const value = randomBytes(PAYLOAD_BYTES);
+  await operator.credentials.store(
+    { name, type: 'generic', value, expectedVersion: 'any' },
+    { deadlineMs: 30_000 },
+  );
+}
+
+async function forEachIndex(count: number, work: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) await work(next++);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
