@@ -1,40 +1,29 @@
-import { channelKeysOf, KIT, type ServiceDefinition, type ServiceKit } from '@keymesh/service-kit';
+import {
+  channelKeysOf,
+  KIT,
+  rpcController,
+  type ServiceDefinition,
+  type ServiceKit,
+} from '@keymesh/service-kit';
+import { credentialOperations } from './compose/credentials.js';
+import { makePorts } from './compose/ports.js';
+import { versionOperations } from './compose/versions.js';
 import { readVaultConfig, type VaultConfig } from './config.js';
-import { makeAskPolicy } from './domain/access.js';
-import { makeAudited } from './domain/audit-trail.js';
 import type { LedgerLag } from './domain/ledger-lag.js';
-import { makeRateLimit } from './domain/rate-limit.js';
-import { makeKeyring } from './kms/keyring.js';
-import { makeValueVault } from './kms/value-vault.js';
 import { makeVaultMetrics, type VaultMetrics } from './metrics.js';
 import { openKeys, type VaultKeys } from './open-keys.js';
 import { openLedgerLag } from './open-ledger-lag.js';
 import { openStore, type VaultStore } from './open-store.js';
-import { certifyKey, makeCertifyChannelKey } from './operations/certify-channel-key.js';
-import { makeCredentialHistory } from './operations/credential-history.js';
-import { makeDeleteCredential } from './operations/delete-credential.js';
-import { makeDescribeCredential } from './operations/describe-credential.js';
-import { makeDiscardVersion } from './operations/discard-version.js';
-import { makeListCredentials } from './operations/list-credentials.js';
-import { makeListRotatable } from './operations/list-rotatable.js';
-import { makePrepareVersion } from './operations/prepare-version.js';
-import { makePromoteVersion } from './operations/promote-version.js';
-import { makeRetrieveCredential } from './operations/retrieve-credential.js';
-import { makeRevealVersion } from './operations/reveal-version.js';
-import { makeStoreCredential } from './operations/store-credential.js';
+import { certifyKey } from './operations/certify-channel-key.js';
 import { makeBundleFloor } from './store/bundle-floor.js';
 import { vaultEntities } from './store/entities/index.js';
-import { makeKekStore } from './store/kek-store.js';
-import { CredentialController } from './transport/credential.controller.js';
+import { CREDENTIAL_CONTRACTS, VERSION_CONTRACTS } from './transport/contracts.js';
 import { openFlooredPolicy } from './transport/floored-policy.js';
-import { limited, OPERATIONS, whileLedgered, type VaultOperations } from './transport/operations.js';
-import { makePolicyPort } from './transport/policy-port.js';
-import { recordRefusedSums } from './transport/refused-sums.js';
-import { ServiceController } from './transport/service.controller.js';
+import { OPERATIONS, type VaultOperations } from './transport/operations.js';
 
 type Kit = ServiceKit<VaultConfig>;
 
-/** The composition root: which adapter fills which port. A definition is of one process: it opens the vault's keys once. */
+/** The composition root. A definition is of one process: it opens the vault's keys once. */
 export function makeVaultService(
   config: () => VaultConfig = readVaultConfig,
 ): ServiceDefinition<VaultConfig> {
@@ -71,7 +60,7 @@ export function makeVaultService(
         Promise.resolve(certifyKey('vault', publicKey, meshKey, kit.clock.now())),
       );
     },
-    controllers: [CredentialController, ServiceController],
+    controllers: [CREDENTIAL_CONTRACTS, VERSION_CONTRACTS].map((group) => rpcController(OPERATIONS, group)),
     providers: [
       {
         provide: OPERATIONS,
@@ -80,56 +69,10 @@ export function makeVaultService(
           const opened = await keysOf(kit);
           store = await openStore(kit, opened.seal, metricsOf(kit));
           ledgerLag = await openLedgerLag(kit);
-          return makeOperations(kit, opened, store, ledgerLag, metricsOf(kit));
+          const ports = makePorts(kit, opened, store, ledgerLag, metricsOf(kit));
+          return { ...credentialOperations(ports), ...versionOperations(ports) };
         },
       },
     ],
-  };
-}
-
-function makeOperations(
-  kit: Kit,
-  { kms, meshKey }: VaultKeys,
-  store: VaultStore,
-  ledgerLag: LedgerLag,
-  metrics: VaultMetrics,
-): VaultOperations {
-  const { clock, instance, journal, config, dataSource } = kit;
-  const policy = makePolicyPort(kit.policy, ({ effect }, fromCache) =>
-    kit.metrics.policyDecisions.inc({ effect, cached: String(fromCache) }),
-  );
-  const askPolicy = makeAskPolicy(policy);
-  const audited = makeAudited({
-    instance,
-    clock,
-    recordDurably: (record, beside, deadlineAt) => journal.record(record, beside, { deadlineAt }),
-  });
-  const keyring = makeKeyring({
-    kms,
-    store: makeKekStore(dataSource),
-    clock,
-    onUse: (outcome) => (outcome === 'hit' ? metrics.cacheHits : metrics.cacheMisses).inc({ cache: 'kek' }),
-  });
-  const rateLimit = makeRateLimit({ ...config.rateLimit, clock });
-  recordRefusedSums(kit, rateLimit);
-
-  const ports = { audited, askPolicy, policy, clock, meshKey, values: makeValueVault(keyring), ...store };
-  const serve = limited(rateLimit, () => metrics.rateLimited.inc());
-  const reveal = whileLedgered(ledgerLag);
-  const onStage = (stage: string, durationMs: number) =>
-    metrics.retrieveStage.observe({ stage }, durationMs / 1_000);
-  return {
-    storeCredential: serve(makeStoreCredential(ports)),
-    retrieveCredential: serve(reveal(makeRetrieveCredential({ ...ports, onStage }))),
-    listCredentials: serve(makeListCredentials(ports)),
-    describeCredential: serve(makeDescribeCredential(ports)),
-    credentialHistory: serve(makeCredentialHistory(ports)),
-    deleteCredential: serve(makeDeleteCredential(ports)),
-    prepareVersion: serve(makePrepareVersion(ports)),
-    promoteVersion: serve(makePromoteVersion(ports)),
-    discardVersion: serve(makeDiscardVersion(ports)),
-    revealVersion: serve(reveal(makeRevealVersion(ports))),
-    listRotatable: serve(makeListRotatable(ports)),
-    certifyChannelKey: serve(makeCertifyChannelKey(ports)),
   };
 }

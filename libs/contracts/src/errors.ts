@@ -135,6 +135,31 @@ export const ERROR_CATALOGUE = {
     false,
     'The stored credential does not open: it was changed or moved outside Keymesh. Restore it, and start an incident.',
   ),
+  CREDENTIAL_INACTIVE: entry(
+    409,
+    1,
+    false,
+    'The credential is deactivated. Ask its owner, or activate it with `keymesh activate`.',
+  ),
+  CREDENTIAL_EXPIRED: entry(
+    409,
+    1,
+    false,
+    'The credential has expired and its policy refuses expired values. Rotate it or store a new version.',
+  ),
+  CREDENTIAL_NOT_DELETED: entry(
+    409,
+    1,
+    false,
+    'The credential is not deleted, or can no longer be restored: its recovery window is over.',
+  ),
+  VERSION_DESTROYED: entry(410, 4, false, 'This version was destroyed. See `keymesh history`.'),
+  VERSION_IN_USE: entry(
+    409,
+    1,
+    false,
+    'The version is current or pending. Store or rotate to a new one first, or delete the credential.',
+  ),
   VERSION_CONFLICT: entry(
     409,
     1,
@@ -147,6 +172,20 @@ export const ERROR_CATALOGUE = {
     false,
     'There is no such version of this credential. See `keymesh history`.',
   ),
+  // Keys
+  VAULT_LOCKED: entry(
+    503,
+    5,
+    true,
+    'The vault is locked. An operator unlocks it with `keymesh vault unlock`.',
+  ),
+  KEY_JOB_RUNNING: entry(
+    409,
+    1,
+    true,
+    'A key job of this namespace is running. Wait for it, or see `keymesh key jobs`.',
+  ),
+  KEY_JOB_NOT_FOUND: entry(404, 4, false, 'There is no such key job. See `keymesh key jobs`.'),
   // Rotation
   ROTATION_UNSUPPORTED: entry(
     409,
@@ -161,6 +200,40 @@ export const ERROR_CATALOGUE = {
     true,
     'The rotation failed before it finished; the old version still works. See the reason in its record.',
   ),
+  // Leases
+  LEASE_NOT_FOUND: entry(
+    404,
+    4,
+    false,
+    'There is no such lease, or it is not yours. See `keymesh lease list`.',
+  ),
+  LEASE_LIMIT_REACHED: entry(
+    429,
+    1,
+    true,
+    'This principal holds as many leases as it may. Revoke some, or let them expire.',
+  ),
+  LEASE_EXPIRED: entry(409, 1, false, 'The lease has ended. Issue a new one.'),
+  // Batch, import and export
+  BATCH_TOO_LARGE: entry(
+    413,
+    2,
+    false,
+    'The batch has more items or bytes than one request may. Send several.',
+  ),
+  IMPORT_INVALID: entry(
+    400,
+    2,
+    false,
+    'The file cannot be imported. The message names the line and the rule; nothing was stored.',
+  ),
+  BUNDLE_INVALID: entry(
+    400,
+    1,
+    false,
+    'The export does not open: another passphrase or key, or it was changed. Nothing was stored.',
+  ),
+  TEMPLATE_NOT_FOUND: entry(404, 4, false, 'There is no such template. See `keymesh template list`.'),
   // Principals
   PRINCIPAL_EXISTS: entry(409, 1, false, 'A principal of this name exists. Choose another name.'),
   PRINCIPAL_NOT_FOUND: entry(404, 4, false, 'There is no such principal. See `keymesh principal list`.'),

@@ -43,5 +43,6 @@ export type { ServiceDefinition, PolicyHookKit, ChannelKeysHookKit } from './boo
 export { runService, startService, type RunningService } from './boot/run-service.js';
 export { runTask } from './boot/run-task.js';
 export { Rpc } from './transport/rpc.js';
+export { rpcController, type Contracts, type HandlersOf } from './transport/rpc-controller.js';
 export { Consume, ConsumeBatches, ConsumeSharedBatches } from './transport/consume.js';
 export * from './tokens.js';

@@ -1,7 +1,7 @@
 import { failure, type Action, type PolicyRequest } from '@keymesh/contracts';
 import type { Call } from '@keymesh/mesh';
 import type { Decision } from '@keymesh/policy-engine';
-import { expiresAtMs, type Credential } from './credential.js';
+import { expiresAtMs, statusOf, type Credential } from './credential.js';
 import type { PolicyPort } from './ports.js';
 
 /** What was asked of the policy and what it said: goes into the audit record whole, so that it can be decided again. */
@@ -49,8 +49,9 @@ export function credentialResource(credential: Credential, nowMs: number): Polic
       type,
       owner,
       tags: [...tags],
-      isActive: expires === null || nowMs < expires,
+      isActive: statusOf(credential, nowMs) === 'active',
       ...(provider === null ? {} : { provider }),
+      ...(credential.sensitivity === null ? {} : { sensitivity: credential.sensitivity }),
       ...(expires === null ? {} : { expiresAt: Math.floor(expires / 1000) }),
     },
   };

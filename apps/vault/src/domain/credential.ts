@@ -1,7 +1,9 @@
 import {
   rotationSettings,
   type CredentialMetadata,
+  type CredentialStatus,
   type CredentialType,
+  type Sensitivity,
   type Stage,
 } from '@keymesh/contracts';
 import type { z } from 'zod';
@@ -25,6 +27,12 @@ export interface Credential {
   readonly tags: readonly string[];
   readonly owner: string;
   readonly rotation: RotationSettings | null;
+  readonly label: string | null;
+  /** `inactive`: kept, and handed to nobody until it is activated again. */
+  readonly status: 'active' | 'inactive';
+  readonly sensitivity: Sensitivity | null;
+  /** 0–100, of the current version; null where nothing was measured. */
+  readonly strengthScore: number | null;
   /** As its owner set it; see {@link expiresAtMs} for what counts. */
   readonly expiresAtMs: number | null;
   readonly currentVersion: number;
@@ -38,6 +46,10 @@ export interface Credential {
   readonly updatedAtMs: number;
   /** A deleted credential keeps its row; a new one of the same name gets a new id. */
   readonly deletedAtMs: number | null;
+  /** Until then a deleted credential can be restored. */
+  readonly recoverableUntilMs: number | null;
+  /** When the versions of a deleted credential were destroyed: nothing of it can come back. */
+  readonly purgedAtMs: number | null;
   /** From one sequence; grows with every change of the credential or its versions. */
   readonly revision: number;
 }
@@ -55,6 +67,11 @@ export interface CredentialVersion {
   readonly createdBy: string;
   readonly createdAtMs: number;
   readonly rotationId: string | null;
+  readonly strengthScore: number | null;
+  /** Keyed hash of the value, equal for equal values of a namespace, 64 hex characters; null where none was made. */
+  readonly fingerprint: string | null;
+  /** When its bytes were destroyed: the row stays, empty. */
+  readonly destroyedAtMs: number | null;
   /** The credential's revision when this row was last written. */
   readonly revision: number;
 }
@@ -74,6 +91,14 @@ export function expiresAtMs(credential: Credential): number | null {
     : null;
 }
 
+/** What counts most comes first: a deleted credential is deleted, whatever else it is. */
+export function statusOf(credential: Credential, nowMs: number): CredentialStatus {
+  if (credential.deletedAtMs !== null) return 'deleted';
+  if (credential.status === 'inactive') return 'inactive';
+  const expires = expiresAtMs(credential);
+  return expires !== null && nowMs >= expires ? 'expired' : 'active';
+}
+
 const timestamp = (ms: number): string => new Date(ms).toISOString();
 export const timestampOrNull = (ms: number | null): string | null => (ms === null ? null : timestamp(ms));
 
@@ -89,7 +114,11 @@ export function toMetadata(credential: Credential, nowMs: number): CredentialMet
     description: credential.description,
     tags: [...credential.tags],
     owner: credential.owner,
-    isActive: credential.deletedAtMs === null && (expires === null || nowMs < expires),
+    label: credential.label,
+    status: statusOf(credential, nowMs),
+    isActive: statusOf(credential, nowMs) === 'active',
+    sensitivity: credential.sensitivity,
+    strengthScore: credential.strengthScore,
     version: credential.currentVersion,
     revision: credential.revision,
     rotation: credential.rotation,
@@ -97,5 +126,7 @@ export function toMetadata(credential: Credential, nowMs: number): CredentialMet
     updatedAt: timestamp(credential.updatedAtMs),
     versionCreatedAt: timestamp(credential.versionCreatedAtMs),
     expiresAt: timestampOrNull(expires),
+    deletedAt: timestampOrNull(credential.deletedAtMs),
+    recoverableUntil: timestampOrNull(credential.recoverableUntilMs),
   };
 }

@@ -45,6 +45,10 @@ export function draftCredential(
     description: null,
     tags: [],
     rotation: request.generate === undefined ? null : { adapter: 'generated' },
+    label: null,
+    status: 'active',
+    sensitivity: null,
+    strengthScore: null,
     expiresAtMs: null,
     ...requestedMetadata(request),
     currentVersion: 1,
@@ -55,6 +59,8 @@ export function draftCredential(
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
     deletedAtMs: null,
+    recoverableUntilMs: null,
+    purgedAtMs: null,
   };
 }
 

@@ -8,6 +8,7 @@ const seal = makeRowSeal(new Secret(new Uint8Array(32).fill(3), 'key'));
 const version: CredentialVersion = {
   credentialId: '1', version: 1, stage: 'current', dekId: 'd', kekId: 'k', kekVersion: 1, wrappedDek: new Uint8Array(1),
   ciphertext: new Uint8Array(1), createdBy: 'writer', createdAtMs: 1, rotationId: null, revision: 1,
+  strengthScore: null, fingerprint: null, destroyedAtMs: null,
 }; // prettier-ignore
 
 describe('the HMAC of a row', () => {

@@ -36,10 +36,34 @@ export function makeRowSeal(integrityKey: Secret): RowSeal {
   };
 }
 
+// What later columns hold in a row that was written before there were any. At that value a column stays out of the MAC, at any other it
+// is in it, so a row sealed before verifies for ever and no two rows have the same MAC.
+const LATER_CREDENTIAL_COLUMNS = {
+  label: null,
+  status: 'active',
+  sensitivity: null,
+  strengthScore: null,
+  recoverableUntilMs: null,
+  purgedAtMs: null,
+} as const satisfies Partial<Record<keyof Credential, RowValue>>;
+const LATER_VERSION_COLUMNS = {
+  strengthScore: null,
+  fingerprint: null,
+  destroyedAtMs: null,
+} as const satisfies Partial<Record<keyof CredentialVersion, RowValue>>;
+
+const withoutDefaults = (
+  columns: Readonly<Record<string, RowValue>>,
+  later: Readonly<Record<string, RowValue>>,
+): Record<string, RowValue> =>
+  Object.fromEntries(
+    Object.entries(columns).filter(([name, value]) => !Object.hasOwn(later, name) || later[name] !== value),
+  );
+
 // INVARIANT: every column that policy, stage or the read path looks at is covered, and the revision: all of the domain's row.
 const credentialFields = ({ rotation, ...columns }: Credential): Record<string, RowValue> => ({
   table: 'credential',
-  ...columns,
+  ...withoutDefaults(columns, LATER_CREDENTIAL_COLUMNS),
   // RFC 8785 text, because a jsonb column gives its keys back in another order.
   rotation: rotation === null ? null : (canonicalize(rotation) ?? null),
 });
@@ -51,5 +75,5 @@ const versionFields = ({
   ...columns
 }: CredentialVersion): Record<string, RowValue> => ({
   table: 'credential_version',
-  ...columns,
+  ...withoutDefaults(columns, LATER_VERSION_COLUMNS),
 });

@@ -1,4 +1,5 @@
 import { CreateVault1795305600000 } from './1795305600000-create-vault.js';
+import { CredentialLifecycle1795651200000 } from './1795651200000-credential-lifecycle.js';
 
 /** In order; an applied one is never changed. */
-export const vaultMigrations = [CreateVault1795305600000];
+export const vaultMigrations = [CreateVault1795305600000, CredentialLifecycle1795651200000];

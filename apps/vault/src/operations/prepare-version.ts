@@ -95,6 +95,9 @@ async function writePending(
       createdBy: call.principal,
       createdAtMs: change.nowMs,
       rotationId: request.rotationId,
+      strengthScore: null,
+      fingerprint: null,
+      destroyedAtMs: null,
       revision: change.revision,
     });
     return prepared;

@@ -132,6 +132,9 @@ async function writeVersion(
     createdBy: by,
     createdAtMs: change.nowMs,
     rotationId: null,
+    strengthScore: null,
+    fingerprint: null,
+    destroyedAtMs: null,
     revision: change.revision,
   });
   return credential;

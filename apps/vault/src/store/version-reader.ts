@@ -86,6 +86,9 @@ const entityOf = (raw: Record<string, unknown>): CredentialVersionEntity =>
     createdBy: raw.created_by,
     createdAt: raw.created_at,
     rotationId: raw.rotation_id,
+    strengthScore: raw.strength_score,
+    fingerprint: raw.fingerprint,
+    destroyedAt: raw.destroyed_at,
     revision: Number(raw.revision),
     rowMac: raw.row_mac,
   }) as CredentialVersionEntity;

@@ -1,27 +1,17 @@
-import type * as contracts from '@keymesh/contracts';
 import { failure, type RpcContract } from '@keymesh/contracts';
 import type { Handler } from '@keymesh/mesh';
+import type { HandlersOf } from '@keymesh/service-kit';
 import type { LedgerLag } from '../domain/ledger-lag.js';
 import type { RateLimit } from '../domain/rate-limit.js';
+import type { CREDENTIAL_CONTRACTS, VERSION_CONTRACTS } from './contracts.js';
 
 /** Nest token of {@link VaultOperations}. */
 export const OPERATIONS = Symbol('keymesh.vault.operations');
 
+export type CredentialOperations = HandlersOf<typeof CREDENTIAL_CONTRACTS>;
+export type VersionOperations = HandlersOf<typeof VERSION_CONTRACTS>;
 /** Every operation of the vault, by its contract's name. */
-export interface VaultOperations {
-  readonly storeCredential: Handler<typeof contracts.storeCredential>;
-  readonly retrieveCredential: Handler<typeof contracts.retrieveCredential>;
-  readonly listCredentials: Handler<typeof contracts.listCredentials>;
-  readonly describeCredential: Handler<typeof contracts.describeCredential>;
-  readonly credentialHistory: Handler<typeof contracts.credentialHistory>;
-  readonly deleteCredential: Handler<typeof contracts.deleteCredential>;
-  readonly prepareVersion: Handler<typeof contracts.prepareVersion>;
-  readonly promoteVersion: Handler<typeof contracts.promoteVersion>;
-  readonly discardVersion: Handler<typeof contracts.discardVersion>;
-  readonly revealVersion: Handler<typeof contracts.revealVersion>;
-  readonly listRotatable: Handler<typeof contracts.listRotatable>;
-  readonly certifyChannelKey: Handler<typeof contracts.certifyChannelKey>;
-}
+export type VaultOperations = CredentialOperations & VersionOperations;
 
 /** Puts the rate limit in front of an operation, so that what it refuses never reaches the journal. @throws RATE_LIMITED */
 export const limited =

@@ -13,6 +13,11 @@ export const CREDENTIAL_TYPES = ['api_key', 'username_password', 'generic'] as c
 export type CredentialType = (typeof CREDENTIAL_TYPES)[number];
 export const STAGES = ['pending', 'current', 'previous', 'revoked'] as const;
 export type Stage = (typeof STAGES)[number];
+export const SENSITIVITIES = ['low', 'medium', 'high', 'critical'] as const;
+export type Sensitivity = (typeof SENSITIVITIES)[number];
+/** What a credential is now; `expired` and `deleted` count before what its owner set. */
+export const CREDENTIAL_STATUSES = ['active', 'inactive', 'expired', 'deleted'] as const;
+export type CredentialStatus = (typeof CREDENTIAL_STATUSES)[number];
 export const ROTATION_ADAPTERS = ['generated', 'postgres-role'] as const;
 export type RotationAdapter = (typeof ROTATION_ADAPTERS)[number];
 
@@ -49,7 +54,12 @@ export const credentialMetadata = z.strictObject({
   description: z.string().nullable(),
   tags: z.array(z.string()),
   owner: z.string(),
+  label: z.string().nullable(),
+  status: z.enum(CREDENTIAL_STATUSES),
   isActive: z.boolean(),
+  sensitivity: z.enum(SENSITIVITIES).nullable(),
+  /** 0–100, of the current version; null where nothing was measured. */
+  strengthScore: z.int().nullable(),
   /** Current version number, from 1. */
   version: z.int(),
   /** Grows with every change of the credential or its versions. */
@@ -60,6 +70,9 @@ export const credentialMetadata = z.strictObject({
   /** When the current version was made; rotation and max age count from here. */
   versionCreatedAt: timestamp,
   expiresAt: timestamp.nullable(),
+  deletedAt: timestamp.nullable(),
+  /** Until then a deleted credential can be restored. */
+  recoverableUntil: timestamp.nullable(),
 });
 export type CredentialMetadata = z.output<typeof credentialMetadata>;
 

@@ -38,6 +38,15 @@ export class CredentialVersionEntity {
   @Column({ name: 'rotation_id', type: 'uuid', nullable: true })
   rotationId!: string | null;
 
+  @Column({ name: 'strength_score', type: 'int', nullable: true })
+  strengthScore!: number | null;
+
+  @Column({ type: 'text', nullable: true })
+  fingerprint!: string | null;
+
+  @Column({ name: 'destroyed_at', type: 'timestamptz', nullable: true })
+  destroyedAt!: Date | null;
+
   @Column({ type: 'bigint', transformer: bigintNumber })
   revision!: number;
 
@@ -57,6 +66,9 @@ export const toVersion = (row: CredentialVersionEntity): CredentialVersion => ({
   createdBy: row.createdBy,
   createdAtMs: row.createdAt.getTime(),
   rotationId: row.rotationId,
+  strengthScore: row.strengthScore,
+  fingerprint: row.fingerprint,
+  destroyedAtMs: row.destroyedAt?.getTime() ?? null,
   revision: row.revision,
 });
 
@@ -72,6 +84,9 @@ export const fromVersion = (version: CredentialVersion, rowMac: Uint8Array): Cre
   createdBy: version.createdBy,
   createdAt: new Date(version.createdAtMs),
   rotationId: version.rotationId,
+  strengthScore: version.strengthScore,
+  fingerprint: version.fingerprint,
+  destroyedAt: version.destroyedAtMs === null ? null : new Date(version.destroyedAtMs),
   revision: version.revision,
   rowMac: Buffer.from(rowMac),
 });

@@ -1,4 +1,4 @@
-import { CREDENTIAL_TYPES, type CredentialType } from '@keymesh/contracts';
+import { CREDENTIAL_TYPES, type CredentialType, type Sensitivity } from '@keymesh/contracts';
 import { Column, Entity, PrimaryColumn, type ValueTransformer } from 'typeorm';
 import type { Credential, RotationSettings } from '../../domain/credential.js';
 
@@ -41,6 +41,18 @@ export class CredentialEntity {
   @Column({ type: 'jsonb', nullable: true })
   rotation!: RotationSettings | null;
 
+  @Column({ type: 'text', nullable: true })
+  label!: string | null;
+
+  @Column({ type: 'text' })
+  status!: Credential['status'];
+
+  @Column({ type: 'text', nullable: true })
+  sensitivity!: Sensitivity | null;
+
+  @Column({ name: 'strength_score', type: 'int', nullable: true })
+  strengthScore!: number | null;
+
   @Column({ name: 'expires_at', type: 'timestamptz', nullable: true })
   expiresAt!: Date | null;
 
@@ -68,6 +80,12 @@ export class CredentialEntity {
   @Column({ name: 'deleted_at', type: 'timestamptz', nullable: true })
   deletedAt!: Date | null;
 
+  @Column({ name: 'recoverable_until', type: 'timestamptz', nullable: true })
+  recoverableUntil!: Date | null;
+
+  @Column({ name: 'purged_at', type: 'timestamptz', nullable: true })
+  purgedAt!: Date | null;
+
   @Column({ type: 'bigint', transformer: bigintNumber })
   revision!: number;
 
@@ -90,6 +108,10 @@ export const toCredential = (row: CredentialEntity): Credential => ({
   tags: row.tags,
   owner: row.owner,
   rotation: row.rotation,
+  label: row.label,
+  status: row.status,
+  sensitivity: row.sensitivity,
+  strengthScore: row.strengthScore,
   expiresAtMs: msOrNull(row.expiresAt),
   currentVersion: row.currentVersion,
   previousVersion: row.previousVersion,
@@ -99,6 +121,8 @@ export const toCredential = (row: CredentialEntity): Credential => ({
   createdAtMs: row.createdAt.getTime(),
   updatedAtMs: row.updatedAt.getTime(),
   deletedAtMs: msOrNull(row.deletedAt),
+  recoverableUntilMs: msOrNull(row.recoverableUntil),
+  purgedAtMs: msOrNull(row.purgedAt),
   revision: row.revision,
 });
 
@@ -114,6 +138,10 @@ export const fromCredential = (credential: Credential, rowMac: Uint8Array): Cred
   tags: [...credential.tags],
   owner: credential.owner,
   rotation: credential.rotation,
+  label: credential.label,
+  status: credential.status,
+  sensitivity: credential.sensitivity,
+  strengthScore: credential.strengthScore,
   expiresAt: dateOrNull(credential.expiresAtMs),
   currentVersion: credential.currentVersion,
   previousVersion: credential.previousVersion,
@@ -123,6 +151,8 @@ export const fromCredential = (credential: Credential, rowMac: Uint8Array): Cred
   createdAt: new Date(credential.createdAtMs),
   updatedAt: new Date(credential.updatedAtMs),
   deletedAt: dateOrNull(credential.deletedAtMs),
+  recoverableUntil: dateOrNull(credential.recoverableUntilMs),
+  purgedAt: dateOrNull(credential.purgedAtMs),
   revision: credential.revision,
   rowMac: Buffer.from(rowMac),
 });

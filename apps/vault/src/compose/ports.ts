@@ -1,0 +1,77 @@
+import type { Clock, SigningKey } from '@keymesh/kernel';
+import type { ServiceKit } from '@keymesh/service-kit';
+import type { VaultConfig } from '../config.js';
+import { makeAskPolicy, type AskPolicy } from '../domain/access.js';
+import { makeAudited, type Audited } from '../domain/audit-trail.js';
+import type { LedgerLag } from '../domain/ledger-lag.js';
+import type { PolicyPort, ValueVault } from '../domain/ports.js';
+import { makeRateLimit } from '../domain/rate-limit.js';
+import type { Kms } from '../kms/kms.js';
+import { makeKeyring, type Keyring } from '../kms/keyring.js';
+import { makeValueVault } from '../kms/value-vault.js';
+import type { VaultMetrics } from '../metrics.js';
+import type { VaultKeys } from '../open-keys.js';
+import type { VaultStore } from '../open-store.js';
+import { makeKekStore } from '../store/kek-store.js';
+import { limited, whileLedgered } from '../transport/operations.js';
+import { makePolicyPort } from '../transport/policy-port.js';
+import { recordRefusedSums } from '../transport/refused-sums.js';
+
+/** All that operations need of the world; each takes what it names. */
+export interface VaultPorts extends VaultStore {
+  readonly kit: ServiceKit<VaultConfig>;
+  readonly metrics: VaultMetrics;
+  readonly clock: Clock;
+  readonly audited: Audited;
+  readonly policy: PolicyPort;
+  readonly askPolicy: AskPolicy;
+  readonly kms: Kms;
+  readonly keyring: Keyring;
+  readonly values: ValueVault;
+  readonly meshKey: SigningKey;
+  /** In front of every operation: the rate limit. */
+  readonly serve: ReturnType<typeof limited>;
+  /** In front of what reveals values as well: the ledger must be in time. */
+  readonly reveal: ReturnType<typeof whileLedgered>;
+}
+
+/** Which adapter fills which port. */
+export function makePorts(
+  kit: ServiceKit<VaultConfig>,
+  { kms, meshKey }: VaultKeys,
+  store: VaultStore,
+  ledgerLag: LedgerLag,
+  metrics: VaultMetrics,
+): VaultPorts {
+  const { clock, instance, journal, config, dataSource } = kit;
+  const policy = makePolicyPort(kit.policy, ({ effect }, fromCache) =>
+    kit.metrics.policyDecisions.inc({ effect, cached: String(fromCache) }),
+  );
+  const keyring = makeKeyring({
+    kms,
+    store: makeKekStore(dataSource),
+    clock,
+    onUse: (outcome) => (outcome === 'hit' ? metrics.cacheHits : metrics.cacheMisses).inc({ cache: 'kek' }),
+  });
+  const rateLimit = makeRateLimit({ ...config.rateLimit, clock });
+  recordRefusedSums(kit, rateLimit);
+  return {
+    ...store,
+    kit,
+    metrics,
+    clock,
+    policy,
+    askPolicy: makeAskPolicy(policy),
+    audited: makeAudited({
+      instance,
+      clock,
+      recordDurably: (record, beside, deadlineAt) => journal.record(record, beside, { deadlineAt }),
+    }),
+    kms,
+    keyring,
+    values: makeValueVault(keyring),
+    meshKey,
+    serve: limited(rateLimit, () => metrics.rateLimited.inc()),
+    reveal: whileLedgered(ledgerLag),
+  };
+}
