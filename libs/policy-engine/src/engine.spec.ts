@@ -177,6 +177,21 @@ describe('the decision cache', () => {
       cedar: 'forbid(principal, action, resource) when { context has risk && context.risk > 50 };',
     },
     {
+      id: 'kind',
+      cedar:
+        'forbid(principal is Keymesh::Principal, action, resource is Keymesh::Namespace) unless { principal in [Keymesh::Role::"writer", Keymesh::Role::"siem"] };',
+    },
+    {
+      id: 'person',
+      cedar:
+        'forbid(principal == Keymesh::Principal::"only-reader", action, resource in Keymesh::Namespace::"n");',
+    },
+    {
+      id: 'self',
+      cedar:
+        'forbid(principal, action, resource) when { resource has owner && resource.owner == "only-reader" };',
+    },
+    {
       id: 'errs',
       cedar: 'forbid(principal, action == Keymesh::Action::"list", resource) when { context.version > 2 };',
     },
@@ -185,11 +200,14 @@ describe('the decision cache', () => {
     name: fc.constantFrom('only-reader', 'only-writer', 'only-siem', 'nobody'),
     action: fc.constantFrom<PolicyRequest['action']>('list', 'retrieve', 'store'),
     id: fc.constantFrom('c1', 'c2'),
+    kind: fc.constantFrom<PolicyRequest['resource']['kind']>('credential', 'namespace'),
     attributes: fc.constantFrom<PolicyRequest['resource']['attributes']>(
       {},
       { tags: ['open'] },
       { tags: ['a', 'open'] },
       { tags: ['a,open'] },
+      { owner: 'only-reader' },
+      { owner: 'only-writer', tags: [] },
     ),
     context: fc.record(
       {
@@ -208,9 +226,9 @@ describe('the decision cache', () => {
         fc.array(requests, { minLength: 2, maxLength: 30 }),
         (policies, list) => {
           const [cached, uncached] = [engineWith(policies), engineWith(policies, { cacheEntries: 0 })];
-          for (const { name, action, id, attributes, context } of [...list, ...list]) {
+          for (const { name, action, id, kind, attributes, context } of [...list, ...list]) {
             const asked = request(name, action, {
-              resource: { kind: 'credential', id, attributes },
+              resource: { kind, id, attributes },
               context: context,
             });
             expect(cached.decide(asked)).toEqual(uncached.decide(asked));
@@ -245,6 +263,32 @@ describe('the decision cache', () => {
     engine.decide(request('only-reader', 'retrieve', { context: { purpose: 'a' } }));
     engine.decide(request('only-reader', 'retrieve', { context: { purpose: 'b' } }));
     expect(engine.stats()).toEqual({ hits: 1, misses: 1 });
+  });
+
+  it('is shared by principals of the same roles and by resources that no policy tells apart', () => {
+    const other = invite(mesh, 'second-reader', ['reader']);
+    const both = directory.extend([other.statement, other.complete()]);
+    const misses = (...cedar: string[]) => {
+      const policies = cedar.map((text, at) => ({ id: `p${String(at)}`, cedar: text }));
+      const engine = makePolicyEngine(bundleOf([], { policies }), both);
+      for (const name of ['only-reader', 'second-reader'])
+        for (const id of ['c1', 'c2'])
+          for (const owner of ['a', 'b'])
+            engine.decide({
+              ...request('only-reader', 'retrieve'),
+              principal: { name, kind: 'service', roles: ['reader'] },
+              resource: { kind: 'credential', id, attributes: { owner } },
+            });
+      return engine.stats().misses;
+    };
+    expect(misses()).toBe(1);
+    expect(misses('forbid(principal in Keymesh::Role::"siem", action, resource);')).toBe(1);
+    expect(misses('forbid(principal == Keymesh::Principal::"x", action, resource);')).toBe(2);
+    expect(
+      misses('forbid(principal, action, resource) when { resource has owner && resource.owner == "a" };'),
+    ).toBe(2);
+    expect(misses('forbid(principal, action, resource == Keymesh::Credential::"c1");')).toBe(4);
+    expect(misses('forbid(principal, action, resource) when { [principal].contains(resource) };')).toBe(8);
   });
 
   it('hands out decisions that nobody can change', () => {

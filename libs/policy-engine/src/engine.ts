@@ -5,7 +5,7 @@ import type { KeymeshError } from '@keymesh/kernel';
 import { BUILT_IN_POLICIES, type Policy } from './built-in-policies.js';
 import { NOT_EXPRESSIBLE, prepareCedar, type CedarAnswer } from './cedar.js';
 import type { Directory, DirectoryEntry } from './directory.js';
-import { contextReadsOf, isCacheable, parsePolicy, type ContextReads } from './policy-reads.js';
+import { isCacheable, parsePolicy, policyReadsOf, type PolicyReads } from './policy-reads.js';
 
 /** The answer to a policy request. A forbid is data, not an error. */
 export interface Decision {
@@ -88,7 +88,7 @@ const builtInJsons = (): readonly PolicyJson[] =>
 function selectPolicies(policies: readonly Policy[]): {
   effective: readonly Policy[];
   ignored: readonly string[];
-  reads: ContextReads;
+  reads: PolicyReads;
 } {
   const known = new Map(BUILT_IN_POLICIES.map(({ id, cedar }) => [id, cedar]));
   const parsed = policies
@@ -106,7 +106,7 @@ function selectPolicies(policies: readonly Policy[]): {
   return {
     effective: [...BUILT_IN_POLICIES, ...added],
     ignored: parsed.filter(({ json }) => json.effect !== 'forbid').map(({ policy }) => policy.id),
-    reads: contextReadsOf(jsons),
+    reads: policyReadsOf(jsons),
   };
 }
 
@@ -122,25 +122,32 @@ function mismatch(principal: PolicyRequest['principal'], directory: Directory): 
   return sameRoles && entry.kind === principal.kind ? undefined : 'principal: not as in the directory';
 }
 
-// Before the cache, because the key leaves out context attributes that no policy mentions, and Cedar refuses them all the same.
+// Before the cache, because the key leaves out attributes that no policy mentions, and Cedar refuses them all the same.
 function inexpressible({ resource, context }: PolicyRequest): string | undefined {
-  const numbers = [...Object.values(resource.attributes), ...Object.values(context)].filter(
-    (value) => typeof value === 'number',
-  );
-  return numbers.every(Number.isSafeInteger) ? undefined : NOT_EXPRESSIBLE;
+  return hasFraction(resource.attributes) || hasFraction(context) ? NOT_EXPRESSIBLE : undefined;
 }
 
-// The engine belongs to one bundle version, so the key need not hold it. JSON of an array is injective for JSON values.
-const cacheKey = ({ principal, action, resource, context }: PolicyRequest, reads: ContextReads): string =>
+function hasFraction(attributes: Readonly<Record<string, unknown>>): boolean {
+  for (const name in attributes) {
+    const value = attributes[name];
+    if (typeof value === 'number' && !Number.isSafeInteger(value)) return true;
+  }
+  return false;
+}
+
+// The engine belongs to one bundle version, so the key need not hold it. JSON of an array is injective for JSON values, and null is
+// no value of an attribute. Principals of one kind and the same roles share decisions, and so do resources, unless a policy tells them apart.
+const cacheKey = ({ principal, action, resource, context }: PolicyRequest, reads: PolicyReads): string =>
   JSON.stringify([
-    principal.name,
-    principal.kind,
-    principal.roles,
-    action,
-    resource.kind,
-    resource.id,
-    resource.attributes,
-    reads.attributes.map((attribute) => (Object.hasOwn(context, attribute) ? context[attribute] : null)),
+    ...[principal.kind, principal.roles, reads.principal.whole ? principal.name : null],
+    ...[action, resource.kind],
+    reads.resource.whole
+      ? [resource.id, resource.attributes]
+      : valuesOf(resource.attributes, reads.resource.attributes),
+    valuesOf(context, reads.context.attributes),
   ]);
+
+const valuesOf = (from: Readonly<Record<string, unknown>>, names: readonly string[]): unknown[] =>
+  names.map((name) => (Object.hasOwn(from, name) ? from[name] : null));
 
 const unusable = (because: string): KeymeshError => failure('POLICY_UNAVAILABLE', { details: { because } });
