@@ -32,6 +32,9 @@ export const bindDek = (binding: DekBinding): Uint8Array =>
 
 export const bindRoot = (context: string): Uint8Array => lengthPrefixed('keymesh/v1/root-wrap', context);
 
+export const bindWrappingKey = (header: Uint8Array, context: string): Uint8Array =>
+  lengthPrefixed('keymesh/v1/wrapping-key', header, context);
+
 function u64(value: number): Uint8Array {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64BE(BigInt(value));

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { lengthPrefixed } from '@keymesh/kernel';
-import { createDecipheriv, createHmac, hkdfSync, pbkdf2Sync } from 'node:crypto';
+import { argon2Sync, createDecipheriv, createHmac, hkdfSync, pbkdf2Sync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hex, secretOf, shown } from '../test/support.js';
 import {
@@ -11,6 +11,7 @@ import {
   fingerprint,
   macRow,
   makeRootWrapper,
+  openUnderWrappingKey,
   unwrapDek,
   type DekBinding,
   type RowValue,
@@ -85,6 +86,48 @@ describe('what was written in the past still opens, here and by a second impleme
       const bound = lengthPrefixed('keymesh/v1/root-wrap', file.context);
       expect(readBox(rootKey, bound, bytes.slice(33))).toBe(file.key);
     }
+  });
+
+  test('a key wrapped by the root, format 2: argon2id', async () => {
+    const file = golden('root-wrap-v2') as {
+      masterKey: string;
+      context: string;
+      key: string;
+      cases: { passphrase: string; wrapped: string }[];
+    };
+    expect(file.cases).toHaveLength(2);
+    for (const { passphrase, wrapped } of file.cases) {
+      const root = makeRootWrapper({
+        masterKey: secretOf(hex(file.masterKey)),
+        passphrase: passphrase === '' ? undefined : secretOf(hex(passphrase)),
+      });
+      expect(shown(await root.unwrap(file.context, hex(wrapped)))).toBe(file.key);
+      const bytes = Buffer.from(wrapped, 'hex');
+      expect(bytes[0]).toBe(2);
+      const password = lengthPrefixed(hex(file.masterKey), hex(passphrase));
+      const rootKey = argon2Sync('argon2id', {
+        message: password,
+        nonce: bytes.subarray(1, 33),
+        memory: bytes.readUInt32BE(33),
+        passes: bytes.readUInt32BE(37),
+        parallelism: bytes[41]!,
+        tagLength: 32,
+      });
+      const bound = lengthPrefixed('keymesh/v1/root-wrap', file.context);
+      expect(readBox(rootKey, bound, bytes.subarray(42))).toBe(file.key);
+    }
+  });
+
+  test('a key under a wrapping key, format 1', () => {
+    const file = golden('wrapping-key-v1') as Record<
+      'wrappingKey' | 'header' | 'context' | 'key' | 'box',
+      string
+    >;
+    const wrappingKey = secretOf(hex(file.wrappingKey));
+    const place = { wrappingKey, header: hex(file.header), context: file.context };
+    expect(shown(openUnderWrappingKey({ ...place, box: hex(file.box) }))).toBe(file.key);
+    const bound = lengthPrefixed('keymesh/v1/wrapping-key', hex(file.header), file.context);
+    expect(readBox(hex(file.wrappingKey), bound, hex(file.box))).toBe(file.key);
   });
 
   test('the parts of a value, format 1', () => {
