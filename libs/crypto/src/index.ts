@@ -2,7 +2,6 @@ export type { KeyMaterial } from './aes-gcm.js';
 export type { DekBinding, ValueBinding } from './binding.js';
 export { decryptValue, encryptValue } from './value.js';
 export { makeDek, makeKek, unwrapDek, wrapDek } from './dek.js';
-export { openKey, sealKey } from './key-box.js';
 export { makeRootWrapper, type RootKdf, type RootWrapper } from './root.js';
 export {
   joinKey,
