@@ -4,29 +4,19 @@ import {
   databaseVariables,
   integerVariable,
   parseConfig,
-  secretFile,
   toCommonConfig,
-  urlVariable,
   type CommonConfig,
   type Environment,
 } from '@keymesh/service-kit';
-import type { Secret } from '@keymesh/kernel';
 import { z } from 'zod';
+import { KMS_SETTINGS, kmsProviderVariables, type KmsConfigOf, type KmsName } from './kms/settings.js';
 
-const kmsVariables = {
+export const kmsVariables = {
   KEYMESH_KMS: z
-    .enum(['local', 'aws-kms'])
+    .enum(Object.keys(KMS_SETTINGS) as KmsName[])
     .default('local')
     .describe('Which KMS wraps the root of all keys.'),
-  KEYMESH_KMS_MASTER_KEY_FILE: z.string().optional().describe('local: file of 32 random bytes, mode 0600.'),
-  KEYMESH_KMS_PASSPHRASE_FILE: secretFile('kms-passphrase')
-    .optional()
-    .describe('local: file with a passphrase without which the master key opens nothing.'),
-  KEYMESH_KMS_AWS_KEY_ID: z.string().optional().describe('aws-kms: key id, ARN or alias.'),
-  KEYMESH_KMS_AWS_REGION: z.string().optional().describe('aws-kms: region of the key.'),
-  KEYMESH_KMS_AWS_ENDPOINT: urlVariable('http:', 'https:')
-    .optional()
-    .describe('aws-kms: another address than AWS, e.g. a VPC endpoint or an emulator.'),
+  ...kmsProviderVariables,
 } satisfies z.ZodRawShape;
 
 /** The journal keeps seven days: reveals stop before it forgets what the ledger has not read. */
@@ -53,14 +43,7 @@ const vaultVariables = {
 } satisfies z.ZodRawShape;
 
 /** Which KMS, with what it needs. */
-export type KmsConfig =
-  | { readonly kind: 'local'; readonly masterKeyFile: string; readonly passphrase: Secret | undefined }
-  | {
-      readonly kind: 'aws-kms';
-      readonly keyId: string;
-      readonly region: string;
-      readonly endpoint: string | undefined;
-    };
+export type KmsConfig = KmsConfigOf<KmsName>;
 
 export interface VaultConfig extends CommonConfig {
   readonly kms: KmsConfig;
@@ -70,7 +53,7 @@ export interface VaultConfig extends CommonConfig {
   readonly rateLimit: { readonly requestsPerSecond: number; readonly burst: number };
 }
 
-function toKmsConfig(
+export function toKmsConfig(
   variables: z.output<z.ZodObject<typeof kmsVariables>>,
   context: z.core.$RefinementCtx,
 ): KmsConfig {
@@ -81,18 +64,7 @@ function toKmsConfig(
     context.issues.push({ code: 'custom', input: undefined, path: [name], message });
     return '';
   };
-  return variables.KEYMESH_KMS === 'local'
-    ? {
-        kind: 'local',
-        masterKeyFile: required('KEYMESH_KMS_MASTER_KEY_FILE'),
-        passphrase: variables.KEYMESH_KMS_PASSPHRASE_FILE,
-      }
-    : {
-        kind: 'aws-kms',
-        keyId: required('KEYMESH_KMS_AWS_KEY_ID'),
-        region: required('KEYMESH_KMS_AWS_REGION'),
-        endpoint: variables.KEYMESH_KMS_AWS_ENDPOINT,
-      };
+  return KMS_SETTINGS[variables.KEYMESH_KMS].toConfig(variables, required);
 }
 
 /** Every variable of the vault. */

@@ -25,7 +25,7 @@ await runTask('vault-fsck', async () => {
   });
   await dataSource.initialize();
   try {
-    const kms = openKms(config.kms);
+    const kms = await openKms(config.kms);
     using integrityKey = await openSystemKey(dataSource, kms, 'integrity');
     const values = makeValueVault(makeKeyring({ kms, store: makeKekStore(dataSource), clock: systemClock }));
     const problems = await verifyRows({ dataSource, seal: makeRowSeal(integrityKey), values });

@@ -16,7 +16,7 @@ await runTask('vault-init', async () => {
     poolSize: 2,
   });
   try {
-    const meshPublicKey = await initialise(dataSource, openKms(config.kms));
+    const meshPublicKey = await initialise(dataSource, await openKms(config.kms));
     process.stdout.write(`${JSON.stringify({ meshPublicKey })}\n`);
   } finally {
     if (dataSource.isInitialized) await dataSource.destroy();

@@ -21,7 +21,7 @@ export async function openKeys(
   { config, dataSource, clock }: Pick<ChannelKeysHookKit<VaultConfig>, 'config' | 'dataSource' | 'clock'>,
   onKmsCall: (call: KmsCall) => void,
 ): Promise<VaultKeys> {
-  const kms = observeKms(openKms(config.kms), clock, onKmsCall);
+  const kms = observeKms(await openKms(config.kms), clock, onKmsCall);
   using meshSeed = await openSystemKey(dataSource, kms, 'mesh');
   using integrityKey = await openSystemKey(dataSource, kms, 'integrity');
   const meshKey = signingKeyOf(meshSeed);

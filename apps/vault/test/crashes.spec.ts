@@ -102,7 +102,7 @@ function makeRandom(seed: number): () => number {
 async function problems(world: VaultWorld): Promise<unknown[]> {
   const { rows } = world;
   const masterKeyFile = world.environment().KEYMESH_KMS_MASTER_KEY_FILE ?? '';
-  const kms = openKms({ kind: 'local', masterKeyFile, passphrase: undefined });
+  const kms = await openKms({ kind: 'local', masterKeyFile, passphrase: undefined });
   const seal = makeRowSeal(await openSystemKey(rows, kms, 'integrity'));
   const values = makeValueVault(makeKeyring({ kms, store: makeKekStore(rows), clock: systemClock }));
   return verifyRows({ dataSource: rows, seal, values });

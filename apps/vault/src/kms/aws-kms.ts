@@ -1,7 +1,7 @@
 import { DecryptCommand, EncryptCommand, KMSClient, KMSServiceException } from '@aws-sdk/client-kms';
-import { failure } from '@keymesh/contracts';
 import { Secret } from '@keymesh/kernel';
 import type { Kms, WrapContext } from './kms.js';
+import { errorNameOf, kmsUnavailable, notWrappedHere } from './kms-failures.js';
 
 export interface AwsKmsOptions {
   /** Key id, ARN or alias that wraps. */
@@ -19,6 +19,8 @@ const REQUEST_TIMEOUT_MS = 2_000;
 const MAX_ATTEMPTS = 2;
 /** The bytes or the context are not what was wrapped; anything else means that the KMS did not do its work for us. */
 const NOT_WRAPPED_HERE = new Set(['InvalidCiphertextException', 'IncorrectKeyException']);
+/** SOURCE: AWS KMS API reference, Decrypt, length constraint of CiphertextBlob. */
+const MAX_WRAPPED_BYTES = 6_144;
 
 /** AWS KMS: the context travels as its EncryptionContext, which also stands in CloudTrail. */
 export function makeAwsKms(options: AwsKmsOptions): Kms {
@@ -46,6 +48,7 @@ export function makeAwsKms(options: AwsKmsOptions): Kms {
       return answered(CiphertextBlob);
     },
     async unwrapKey(wrapped, context: WrapContext) {
+      if (wrapped.length === 0 || wrapped.length > MAX_WRAPPED_BYTES) throw notWrappedHere();
       // INVARIANT: the key is named: otherwise whoever can write our rows could hand us a key that they wrapped under a key of theirs.
       const { Plaintext } = await translated(() =>
         client.send(
@@ -66,14 +69,12 @@ async function translated<T>(call: () => Promise<T>): Promise<T> {
     return await call();
   } catch (error) {
     // INVARIANT: only the error's name survives; SDK errors carry the request and its response.
-    const details = { kms: 'aws-kms', error: error instanceof Error ? error.name : 'unknown' };
-    const wrongBytes = error instanceof KMSServiceException && NOT_WRAPPED_HERE.has(error.name);
-    throw failure(wrongBytes ? 'DECRYPTION_FAILED' : 'KMS_UNAVAILABLE', { details });
+    if (error instanceof KMSServiceException && NOT_WRAPPED_HERE.has(error.name)) throw notWrappedHere();
+    throw kmsUnavailable('aws-kms', errorNameOf(error));
   }
 }
 
 function answered(bytes: Uint8Array | undefined): Uint8Array {
-  if (bytes === undefined)
-    throw failure('KMS_UNAVAILABLE', { details: { kms: 'aws-kms', error: 'no bytes' } });
+  if (bytes === undefined) throw kmsUnavailable('aws-kms', 'no bytes');
   return bytes;
 }

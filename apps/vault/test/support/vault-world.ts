@@ -154,7 +154,7 @@ export async function startVaultWorld(): Promise<VaultWorld> {
 
 /** The mesh's test key stands in for the one that init.js makes. */
 async function keepTestKeys(rows: DataSource, mesh: TestMesh, masterKeyFile: string): Promise<void> {
-  const kms = openKms({ kind: 'local', masterKeyFile, passphrase: undefined });
+  const kms = await openKms({ kind: 'local', masterKeyFile, passphrase: undefined });
   const seed = fromBase64Url(mesh.meshKey.privateKey.export({ format: 'jwk' }).d ?? '') ?? new Uint8Array();
   const integrity = new Secret(new Uint8Array(randomBytes(32)), 'integrity');
   await addSystemKey(rows, kms, { purpose: 'mesh', key: new Secret(seed, 'seed'), publicKey: null });
