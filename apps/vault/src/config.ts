@@ -1,4 +1,5 @@
 import {
+  booleanVariable,
   commonVariables,
   databaseConfig,
   databaseVariables,
@@ -25,6 +26,9 @@ const MAX_UNLEDGERED_SECONDS = 6 * 86_400;
 const vaultVariables = {
   ...commonVariables,
   ...kmsVariables,
+  KEYMESH_START_LOCKED: booleanVariable
+    .prefault('false')
+    .describe('true: after each start no value is revealed until an operator unlocks the vault.'),
   KEYMESH_STALE_FOR_SECONDS: integerVariable(0, 86_400)
     .prefault('900')
     .describe('How long known credentials are served, marked stale, while Postgres is away; 0: not at all.'),
@@ -47,6 +51,7 @@ export type KmsConfig = KmsConfigOf<KmsName>;
 
 export interface VaultConfig extends CommonConfig {
   readonly kms: KmsConfig;
+  readonly startLocked: boolean;
   readonly staleForSeconds: number;
   readonly maxUnledgeredSeconds: number;
   readonly versionCacheBytes: number;
@@ -71,6 +76,7 @@ export function toKmsConfig(
 export const vaultConfig = z.object(vaultVariables).transform((variables, context): VaultConfig => ({
   ...toCommonConfig(variables),
   kms: toKmsConfig(variables, context),
+  startLocked: variables.KEYMESH_START_LOCKED,
   staleForSeconds: variables.KEYMESH_STALE_FOR_SECONDS,
   maxUnledgeredSeconds: variables.KEYMESH_MAX_UNLEDGERED_SECONDS,
   versionCacheBytes: variables.KEYMESH_VERSION_CACHE_MIB * 2 ** 20,

@@ -13,6 +13,8 @@ export interface VaultMetrics {
   readonly indexAge: Gauge;
   readonly unledgered: Gauge;
   readonly rateLimited: Counter;
+  /** Batches of key jobs, by what came of them. */
+  readonly keyJobBatches: Counter<'kind' | 'outcome'>;
   readonly outboxPublished: Counter;
   readonly outboxRetries: Counter;
 }
@@ -76,6 +78,7 @@ export function makeVaultMetrics(
       },
     }),
     rateLimited: counter('keymesh_vault_rate_limited_total', 'Requests refused by the rate limit.'),
+    keyJobBatches: counter('keymesh_vault_key_job_batches_total', 'Batches of key jobs.', ['kind', 'outcome']),
     outboxPublished: counter('keymesh_outbox_published_total', 'Outbox entries that were published.'),
     outboxRetries: counter('keymesh_outbox_retries_total', 'Outbox batches that failed and come again.'),
   };

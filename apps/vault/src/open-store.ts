@@ -10,7 +10,7 @@ import { makeLoadChanges } from './store/load-changes.js';
 import { makeMetadataIndex, type CoherentIndex } from './store/metadata-index.js';
 import { makeMutations } from './store/mutations.js';
 import { makeListVersions, makeLoadVersion, makeVersionReader } from './store/version-reader.js';
-import { makeInstanceSync } from './transport/instance-sync.js';
+import { makeInstanceSync, type InstanceSync } from './transport/instance-sync.js';
 import { makePublish } from './transport/outbox.js';
 
 /** What operations read and write through. */
@@ -19,6 +19,9 @@ export interface VaultStore {
   readonly versions: VersionReader;
   readonly listVersions: ListVersions;
   readonly mutations: Mutations;
+  readonly sync: InstanceSync;
+  /** Something was committed that is to be published. */
+  readonly pokeOutbox: () => void;
 }
 
 /** Opens memory, its coherence with Postgres and the other instances, and the outbox; each stops with the service. */
@@ -74,7 +77,8 @@ export async function openStore(
     onRead: (outcome) =>
       (outcome === 'hit' ? metrics.cacheHits : metrics.cacheMisses).inc({ cache: 'version' }),
   });
-  return { index, versions, listVersions: makeListVersions(dataSource, seal), mutations };
+  const listVersions = makeListVersions(dataSource, seal);
+  return { index, versions, listVersions, mutations, sync, pokeOutbox: () => relay.poke() };
 }
 
 function openOutbox(kit: ServiceKit<VaultConfig>, metrics: VaultMetrics) {

@@ -6,6 +6,7 @@ import {
   type ServiceKit,
 } from '@keymesh/service-kit';
 import { credentialOperations } from './compose/credentials.js';
+import { keyOperations } from './compose/keys.js';
 import { makePorts } from './compose/ports.js';
 import { versionOperations } from './compose/versions.js';
 import { readVaultConfig, type VaultConfig } from './config.js';
@@ -17,7 +18,7 @@ import { openStore, type VaultStore } from './open-store.js';
 import { certifyKey } from './operations/certify-channel-key.js';
 import { makeBundleFloor } from './store/bundle-floor.js';
 import { vaultEntities } from './store/entities/index.js';
-import { CREDENTIAL_CONTRACTS, VERSION_CONTRACTS } from './transport/contracts.js';
+import { CREDENTIAL_CONTRACTS, KEY_CONTRACTS, VERSION_CONTRACTS } from './transport/contracts.js';
 import { openFlooredPolicy } from './transport/floored-policy.js';
 import { OPERATIONS, type VaultOperations } from './transport/operations.js';
 
@@ -60,7 +61,9 @@ export function makeVaultService(
         Promise.resolve(certifyKey('vault', publicKey, meshKey, kit.clock.now())),
       );
     },
-    controllers: [CREDENTIAL_CONTRACTS, VERSION_CONTRACTS].map((group) => rpcController(OPERATIONS, group)),
+    controllers: [CREDENTIAL_CONTRACTS, KEY_CONTRACTS, VERSION_CONTRACTS].map((group) =>
+      rpcController(OPERATIONS, group),
+    ),
     providers: [
       {
         provide: OPERATIONS,
@@ -70,7 +73,11 @@ export function makeVaultService(
           store = await openStore(kit, opened.seal, metricsOf(kit));
           ledgerLag = await openLedgerLag(kit);
           const ports = makePorts(kit, opened, store, ledgerLag, metricsOf(kit));
-          return { ...credentialOperations(ports), ...versionOperations(ports) };
+          return {
+            ...credentialOperations(ports),
+            ...versionOperations(ports),
+            ...(await keyOperations(ports)),
+          };
         },
       },
     ],

@@ -25,7 +25,7 @@ import { makePromoteVersion } from '../src/operations/promote-version.js';
 import { makeRetrieveCredential } from '../src/operations/retrieve-credential.js';
 import { makeRevealVersion } from '../src/operations/reveal-version.js';
 import { makeStoreCredential } from '../src/operations/store-credential.js';
-import type { VaultOperations } from '../src/transport/operations.js';
+import type { CredentialOperations, VersionOperations } from '../src/transport/operations.js';
 
 /** A KMS in memory: "wraps" by keeping the key under a number. Switch it off with `away`. */
 export function makeFakeKms() {
@@ -242,7 +242,7 @@ export function makeFakePolicy() {
 }
 
 export interface TestVault {
-  readonly operations: VaultOperations;
+  readonly operations: CredentialOperations & VersionOperations;
   readonly tables: ReturnType<typeof makeFakeTables>;
   readonly kms: ReturnType<typeof makeFakeKms>['control'];
   readonly policy: ReturnType<typeof makeFakePolicy>['control'];
@@ -295,7 +295,7 @@ export function makeTestVault(): TestVault {
   const ports = {
     audited, askPolicy: makeAskPolicy(policy), policy, clock, meshKey, values, index, versions, listVersions, mutations,
   }; // prettier-ignore
-  const operations: VaultOperations = {
+  const operations: TestVault['operations'] = {
     storeCredential: makeStoreCredential(ports),
     retrieveCredential: makeRetrieveCredential(ports),
     listCredentials: makeListCredentials(ports),

@@ -119,7 +119,7 @@ export const ERROR_CATALOGUE = {
     400,
     2,
     false,
-    'There is no such credential type. Use api_key, username_password or generic.',
+    'There is no such credential type. See `keymesh type list`.',
   ),
   CREDENTIAL_VALUES_INVALID: entry(400, 2, false, 'The value does not have the parts that its type takes.'),
   CREDENTIAL_EMPTY: entry(400, 2, false, 'The value is empty. Give at least one byte.'),
@@ -184,6 +184,13 @@ export const ERROR_CATALOGUE = {
     1,
     true,
     'A key job of this namespace is running. Wait for it, or see `keymesh key jobs`.',
+  ),
+  NAMESPACE_NOT_FOUND: entry(404, 4, false, 'There is no such namespace. See `keymesh key status`.'),
+  KEY_IN_USE: entry(
+    409,
+    1,
+    false,
+    'This key version still wraps rows. Run `keymesh key rewrap` first, then destroy it.',
   ),
   KEY_JOB_NOT_FOUND: entry(404, 4, false, 'There is no such key job. See `keymesh key jobs`.'),
   // Rotation
@@ -291,6 +298,12 @@ export const ERROR_CATALOGUE = {
     1,
     false,
     'There is a mesh already. Restore into an empty KEYMESH_HOME and database, or pass --replace.',
+  ),
+  BACKUP_TARGET_UNAVAILABLE: entry(
+    503,
+    5,
+    true,
+    'The storage for backups does not take or give them. Check KEYMESH_BACKUP_TO, its space and its permissions.',
   ),
   // The host: launcher, CLI, SDK
   MESH_NOT_RUNNING: entry(

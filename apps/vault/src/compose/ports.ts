@@ -6,6 +6,7 @@ import { makeAudited, type Audited } from '../domain/audit-trail.js';
 import type { LedgerLag } from '../domain/ledger-lag.js';
 import type { PolicyPort, ValueVault } from '../domain/ports.js';
 import { makeRateLimit } from '../domain/rate-limit.js';
+import type { RowSeal } from '../domain/row-mac.js';
 import type { Kms } from '../kms/kms.js';
 import { makeKeyring, type Keyring } from '../kms/keyring.js';
 import { makeValueVault } from '../kms/value-vault.js';
@@ -14,6 +15,7 @@ import type { VaultKeys } from '../open-keys.js';
 import type { VaultStore } from '../open-store.js';
 import { makeKekStore } from '../store/kek-store.js';
 import { limited, whileLedgered } from '../transport/operations.js';
+import { makeVaultLock, type VaultLock } from '../domain/vault-lock.js';
 import { makePolicyPort } from '../transport/policy-port.js';
 import { recordRefusedSums } from '../transport/refused-sums.js';
 
@@ -27,6 +29,8 @@ export interface VaultPorts extends VaultStore {
   readonly askPolicy: AskPolicy;
   readonly kms: Kms;
   readonly keyring: Keyring;
+  readonly lock: VaultLock;
+  readonly seal: RowSeal;
   readonly values: ValueVault;
   readonly meshKey: SigningKey;
   /** In front of every operation: the rate limit. */
@@ -38,7 +42,7 @@ export interface VaultPorts extends VaultStore {
 /** Which adapter fills which port. */
 export function makePorts(
   kit: ServiceKit<VaultConfig>,
-  { kms, meshKey }: VaultKeys,
+  { kms, meshKey, seal }: VaultKeys,
   store: VaultStore,
   ledgerLag: LedgerLag,
   metrics: VaultMetrics,
@@ -47,11 +51,21 @@ export function makePorts(
   const policy = makePolicyPort(kit.policy, ({ effect }, fromCache) =>
     kit.metrics.policyDecisions.inc({ effect, cached: String(fromCache) }),
   );
+  const lock = makeVaultLock({
+    startLocked: config.startLocked,
+    dropKeys() {
+      keyring.drop();
+      store.versions.forget?.();
+      // What is about to be released is looked up again first, and finds the vault locked.
+      store.index.invalidateAll();
+    },
+  });
   const keyring = makeKeyring({
     kms,
     store: makeKekStore(dataSource),
     clock,
     onUse: (outcome) => (outcome === 'hit' ? metrics.cacheHits : metrics.cacheMisses).inc({ cache: 'kek' }),
+    requireUnlocked: lock.requireUnlocked,
   });
   const rateLimit = makeRateLimit({ ...config.rateLimit, clock });
   recordRefusedSums(kit, rateLimit);
@@ -69,6 +83,8 @@ export function makePorts(
     }),
     kms,
     keyring,
+    lock,
+    seal,
     values: makeValueVault(keyring),
     meshKey,
     serve: limited(rateLimit, () => metrics.rateLimited.inc()),

@@ -10,7 +10,7 @@ import type { MutationTransaction } from './mutations.js';
 
 /** Puts the audit record of a mutation into its own transaction: it is recorded if, and only if, it happened. */
 export const announceRecord = (
-  transaction: MutationTransaction,
+  transaction: Pick<MutationTransaction, 'announce'>,
   { record, beside }: Written,
 ): Promise<void> =>
   transaction.announce({

@@ -31,6 +31,8 @@ export interface VersionReader {
    * @throws VERSION_NOT_FOUND, CREDENTIAL_DAMAGED, STORE_UNAVAILABLE
    */
   read(lookup: Lookup, version: number): Promise<CredentialVersion | undefined>;
+  /** Forgets what is in memory. */
+  forget?(): void;
 }
 
 /** Version rows of one credential, oldest first, without their ciphertexts being opened. @throws STORE_UNAVAILABLE, CREDENTIAL_DAMAGED */
@@ -52,7 +54,11 @@ export type SealedValue = Pick<
 /** A namespace whose active KEK is unwrapped and at hand, so that sealing is plain computation. */
 export interface OpenNamespace {
   readonly namespaceId: string;
-  seal(binding: Omit<VersionBinding, 'namespaceId'>, values: Values): SealedValue;
+  seal(
+    binding: Omit<VersionBinding, 'namespaceId'>,
+    values: Values,
+    options?: { readonly compress?: boolean },
+  ): SealedValue;
 }
 
 /** Envelope encryption of values. */

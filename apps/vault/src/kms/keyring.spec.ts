@@ -1,7 +1,10 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { failure } from '@keymesh/contracts';
+import { Secret } from '@keymesh/kernel';
 import { eventually, expectCode, makeTestClock, type TestClock } from '@keymesh/testing';
 import { makeFakeKekStore, makeFakeKms } from '../../test/fakes.js';
-import { KEK_TTL_MS, makeKeyring, type KekStore, type Keyring } from './keyring.js';
+import { KEK_TTL_MS, makeKeyring, wrapNewKek, type KekStore, type Keyring } from './keyring.js';
+import type { Kms } from './kms.js';
 
 describe('the keyring', () => {
   let clock: TestClock;
@@ -26,18 +29,20 @@ describe('the keyring', () => {
 
   it('asks the KMS once for many uses, and again when the time is over', async () => {
     const { kekId } = await keyring.activeKek('a');
+    const before = kms.control.unwraps;
     await Promise.all(Array.from({ length: 50 }, () => keyring.kek(kekId)));
-    expect(kms.control.unwraps).toBe(1);
+    expect(kms.control.unwraps).toBe(before);
     clock.advance(KEK_TTL_MS);
     await Promise.all([keyring.kek(kekId), keyring.kek(kekId)]);
-    expect(kms.control.unwraps).toBe(2);
+    expect(kms.control.unwraps).toBe(before + 1);
   });
 
   it('renews a key beside its use, so that an outage of the KMS finds a young one', async () => {
     const { kekId } = await keyring.activeKek('a');
+    const before = kms.control.unwraps;
     clock.advance(KEK_TTL_MS / 2);
     await keyring.kek(kekId);
-    await eventually(() => expect(kms.control.unwraps).toBe(2));
+    await eventually(() => expect(kms.control.unwraps).toBe(before + 1));
     kms.control.away = true;
     clock.advance(KEK_TTL_MS - 1);
     expect((await keyring.kek(kekId)).kekId).toBe(kekId);
@@ -57,6 +62,48 @@ describe('the keyring', () => {
     });
     await expectCode(moved.kek(kekId), 'CREDENTIAL_DAMAGED');
     await expectCode(keyring.kek('unknown'), 'CREDENTIAL_DAMAGED');
+  });
+
+  it('wraps with the newest KEK as soon as another instance has rotated it, and opens with the older one', async () => {
+    const first = await keyring.activeKek('a');
+    const rotated = await wrapNewKek(kms.kms, { namespaceId: first.namespaceId, version: 2 });
+    const rotating: KekStore = { ...store, findActive: () => Promise.resolve(rotated) };
+    const other = makeKeyring({ kms: kms.kms, store: rotating, clock });
+    expect((await other.activeKek('a')).version).toBe(2);
+    expect((await other.kek(first.kekId)).version).toBe(1);
+  });
+
+  it('stores nothing under a key that the KMS does not give back as it was', async () => {
+    const altering = {
+      ...kms.kms,
+      unwrapKey: () => Promise.resolve(new Secret(new Uint8Array(32), 'other')),
+    };
+    await expectCode(makeKeyring({ kms: altering, store, clock }).activeKek('a'), 'KMS_UNAVAILABLE');
+    expect(await store.findActive(await store.ensureNamespace('a', 'unused'))).toBeUndefined();
+  });
+
+  it('gives no key while the vault is locked, also not one that was being unwrapped', async () => {
+    const { kekId } = await keyring.activeKek('a');
+    let locked = false;
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    const requireUnlocked = (): void => {
+      if (locked) throw failure('VAULT_LOCKED');
+    };
+    const slow = {
+      ...kms.kms,
+      unwrapKey: (...of: Parameters<Kms['unwrapKey']>) => held.then(() => kms.kms.unwrapKey(...of)),
+    };
+    const lockable = makeKeyring({ kms: slow, store, clock, requireUnlocked });
+    const waiting = lockable.kek(kekId);
+    locked = true;
+    lockable.drop();
+    release();
+    await expectCode(waiting, 'VAULT_LOCKED');
+    await expectCode(lockable.kek(kekId), 'VAULT_LOCKED');
+    await expectCode(lockable.activeKek('a'), 'VAULT_LOCKED');
+    locked = false;
+    expect((await lockable.kek(kekId)).kekId).toBe(kekId);
   });
 
   it('forgets unwrapped keys when told', async () => {

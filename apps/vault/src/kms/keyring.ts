@@ -39,14 +39,19 @@ export interface KeyringOptions {
   readonly store: KekStore;
   readonly clock: Clock;
   readonly onUse?: (outcome: 'hit' | 'miss') => void;
+  /** @throws VAULT_LOCKED while no key may be had. */
+  readonly requireUnlocked?: () => void;
 }
 
 export interface Keyring {
-  /** The active KEK of a namespace; the namespace and its first KEK are made if they are not there. @throws KMS_UNAVAILABLE, STORE_UNAVAILABLE */
+  /**
+   * The active KEK of a namespace, as the database says now: a rotation anywhere counts at once. The namespace and its first KEK are made if they
+   * are not there. @throws KMS_UNAVAILABLE, STORE_UNAVAILABLE, VAULT_LOCKED
+   */
   activeKek(namespace: string): Promise<OpenKek>;
-  /** @throws KMS_UNAVAILABLE, STORE_UNAVAILABLE, CREDENTIAL_DAMAGED for a KEK that is not there or does not unwrap. */
+  /** @throws KMS_UNAVAILABLE, STORE_UNAVAILABLE, VAULT_LOCKED, CREDENTIAL_DAMAGED for a KEK that is not there or does not unwrap. */
   kek(kekId: string): Promise<OpenKek>;
-  /** Forgets every unwrapped key. */
+  /** Forgets every unwrapped key; one that is being unwrapped is not kept. */
   drop(): void;
 }
 
@@ -65,10 +70,11 @@ interface Entry {
 }
 
 /** KEKs unwrapped by the KMS, kept for a while. */
-export function makeKeyring({ kms, store, clock, onUse }: KeyringOptions): Keyring {
+export function makeKeyring({ kms, store, clock, onUse, requireUnlocked }: KeyringOptions): Keyring {
   const entries = new Map<string, Entry>();
   const unwrapping = new Map<string, Promise<OpenKek>>();
-  const activeIds = new Map<string, string>();
+  const namespaceIds = new Map<string, string>();
+  let drops = 0;
 
   const remember = (kek: OpenKek): OpenKek => {
     const now = clock.monotonic();
@@ -79,12 +85,24 @@ export function makeKeyring({ kms, store, clock, onUse }: KeyringOptions): Keyri
   const unwrap = (kekId: string, load: () => Promise<WrappedKek | undefined>): Promise<OpenKek> => {
     const under = unwrapping.get(kekId);
     if (under !== undefined) return under;
+    const dropsBefore = drops;
     const started = load()
       .then((wrapped) => openKek(kms, wrapped))
-      .then(remember)
-      .finally(() => unwrapping.delete(kekId));
+      .then((kek) => {
+        requireUnlocked?.();
+        // Locked and unlocked again meanwhile: what was fetched before the lock is not kept.
+        return drops === dropsBefore ? remember(kek) : kek;
+      })
+      .finally(() => {
+        if (unwrapping.get(kekId) === started) unwrapping.delete(kekId);
+      });
     unwrapping.set(kekId, started);
     return started;
+  };
+  const namespaceIdOf = async (name: string): Promise<string> => {
+    const known = namespaceIds.get(name) ?? (await store.ensureNamespace(name, uuidv7()));
+    namespaceIds.set(name, known);
+    return known;
   };
   const cached = (kekId: string): OpenKek | undefined => {
     const entry = entries.get(kekId);
@@ -104,36 +122,50 @@ export function makeKeyring({ kms, store, clock, onUse }: KeyringOptions): Keyri
 
   return {
     async activeKek(namespace) {
-      const known = cached(activeIds.get(namespace) ?? '');
+      requireUnlocked?.();
+      const namespaceId = await namespaceIdOf(namespace);
+      const active = (await store.findActive(namespaceId)) ?? (await addFirst(kms, store, namespaceId));
+      const known = cached(active.kekId);
       onUse?.(known === undefined ? 'miss' : 'hit');
-      if (known !== undefined) return known;
-      const active = await ensureActive(kms, store, namespace);
-      activeIds.set(namespace, active.kekId);
-      return cached(active.kekId) ?? unwrap(active.kekId, () => Promise.resolve(active));
+      return known ?? unwrap(active.kekId, () => Promise.resolve(active));
     },
     async kek(kekId) {
+      requireUnlocked?.();
       const known = cached(kekId);
       onUse?.(known === undefined ? 'miss' : 'hit');
       return known ?? unwrap(kekId, () => store.find(kekId));
     },
     drop() {
+      drops += 1;
       entries.clear();
-      activeIds.clear();
+      unwrapping.clear();
     },
   };
 }
 
-async function ensureActive(kms: Kms, store: KekStore, namespace: string): Promise<WrappedKek> {
-  const namespaceId = await store.ensureNamespace(namespace, uuidv7());
-  const active = await store.findActive(namespaceId);
-  if (active !== undefined) return active;
-  using key = makeKek();
-  const first = { kekId: uuidv7(), namespaceId, version: 1 };
-  const wrapped = await kms.wrapKey(key, contextOf(first));
-  await store.addFirst({ ...first, provider: kms.provider, providerKeyId: kms.keyId, wrapped });
+async function addFirst(kms: Kms, store: KekStore, namespaceId: string): Promise<WrappedKek> {
+  await store.addFirst(await wrapNewKek(kms, { namespaceId, version: 1 }));
   const added = await store.findActive(namespaceId);
   if (added === undefined) throw new Error('a namespace has no active KEK though one was added');
   return added;
+}
+
+/**
+ * A fresh KEK, wrapped. INVARIANT: it was unwrapped again from what the KMS gave and compared (constant time) before anything is stored
+ * under it. @throws KMS_UNAVAILABLE
+ */
+export async function wrapNewKek(
+  kms: Kms,
+  place: { readonly namespaceId: string; readonly version: number },
+): Promise<WrappedKek> {
+  using key = makeKek();
+  const kek = { kekId: uuidv7(), ...place };
+  const wrapped = await kms.wrapKey(key, kekContext(kek));
+  using read = await kms.unwrapKey(wrapped, kekContext(kek));
+  if (!read.equals(key)) {
+    throw failure('KMS_UNAVAILABLE', { details: { reason: 'what the KMS wraps does not unwrap as it was' } });
+  }
+  return { ...kek, provider: kms.provider, providerKeyId: kms.keyId, wrapped };
 }
 
 async function openKek(kms: Kms, kek: WrappedKek | undefined): Promise<OpenKek> {
@@ -146,7 +178,7 @@ async function openKek(kms: Kms, kek: WrappedKek | undefined): Promise<OpenKek> 
 
 async function unwrapOrDamaged(kms: Kms, kek: WrappedKek): Promise<Secret> {
   try {
-    return await kms.unwrapKey(kek.wrapped, contextOf(kek));
+    return await kms.unwrapKey(kek.wrapped, kekContext(kek));
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code !== 'DECRYPTION_FAILED') throw error;
@@ -155,7 +187,7 @@ async function unwrapOrDamaged(kms: Kms, kek: WrappedKek): Promise<Secret> {
 }
 
 /** Binds a wrapped KEK to its place: moved to another namespace or version it does not unwrap. */
-const contextOf = ({
+export const kekContext = ({
   kekId,
   namespaceId,
   version,

@@ -1,5 +1,12 @@
 import { CreateVault1795305600000 } from './1795305600000-create-vault.js';
 import { CredentialLifecycle1795651200000 } from './1795651200000-credential-lifecycle.js';
+import { KeyJobs1795651200001 } from './1795651200001-key-jobs.js';
+import { RestoreEpoch1795651200003 } from './1795651200003-restore-epoch.js';
 
 /** In order; an applied one is never changed. */
-export const vaultMigrations = [CreateVault1795305600000, CredentialLifecycle1795651200000];
+export const vaultMigrations = [
+  CreateVault1795305600000,
+  CredentialLifecycle1795651200000,
+  KeyJobs1795651200001,
+  RestoreEpoch1795651200003,
+];

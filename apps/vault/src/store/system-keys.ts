@@ -6,7 +6,8 @@ import type { Kms } from '../kms/kms.js';
 import { SystemKeyEntity } from './entities/key.entities.js';
 
 export type SystemKeyPurpose = SystemKeyEntity['purpose'];
-const contextOf = (purpose: SystemKeyPurpose) => ({ purpose: `keymesh/v1/system-key/${purpose}` });
+/** What binds a system key to its purpose. */
+export const systemKeyContext = (purpose: SystemKeyPurpose) => ({ purpose: `keymesh/v1/system-key/${purpose}` });
 
 /** @returns the unwrapped key, which the caller disposes; undefined when it was never made. @throws KMS_UNAVAILABLE, DECRYPTION_FAILED, STORE_UNAVAILABLE */
 export async function findSystemKey(
@@ -16,7 +17,7 @@ export async function findSystemKey(
 ): Promise<{ readonly key: Secret; readonly publicKey: string | null } | undefined> {
   const row = await inStore(() => dataSource.getRepository(SystemKeyEntity).findOneBy({ purpose }));
   if (row === null) return undefined;
-  return { key: await kms.unwrapKey(row.wrapped, contextOf(purpose)), publicKey: row.publicKey };
+  return { key: await kms.unwrapKey(row.wrapped, systemKeyContext(purpose)), publicKey: row.publicKey };
 }
 
 /** Keeps a key unless there is one of this purpose already. @param key the caller keeps ownership. */
@@ -29,7 +30,7 @@ export async function addSystemKey(
     publicKey,
   }: { readonly purpose: SystemKeyPurpose; readonly key: Secret; readonly publicKey: string | null },
 ): Promise<void> {
-  const wrapped = Buffer.from(await kms.wrapKey(key, contextOf(purpose)));
+  const wrapped = Buffer.from(await kms.wrapKey(key, systemKeyContext(purpose)));
   const row = { purpose, publicKey, provider: kms.provider, providerKeyId: kms.keyId, wrapped };
   await inStore(() =>
     dataSource.getRepository(SystemKeyEntity).createQueryBuilder().insert().values(row).orIgnore().execute(),

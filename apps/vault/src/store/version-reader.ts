@@ -52,6 +52,7 @@ export function makeVersionReader({ loadVersion, maxBytes, onRead }: VersionRead
       cache.set(key, { of: credential, version: read.version });
       return read.version;
     },
+    forget: () => cache.clear(),
   };
 }
 

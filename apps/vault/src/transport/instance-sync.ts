@@ -19,6 +19,12 @@ export interface InstanceSyncOptions {
   readonly onUnknown: () => void;
 }
 
+/** The other instances that were told something: those that have done it, and those that did not say so in time. */
+export interface Told {
+  readonly obeyed: readonly string[];
+  readonly silent: readonly string[];
+}
+
 /** What changed; undefined: anything may have. */
 export type Change = { readonly nameTag: string; readonly credentialId: string } | undefined;
 
@@ -30,6 +36,14 @@ export interface InstanceSync {
    * reply gets it before the question. @param awaitEveryone waits until all have acknowledged, or a second has passed. Never throws.
    */
   readonly tell: (change: Change, awaitEveryone: boolean) => Promise<void>;
+  /** Who obeys when another instance tells that the vault was locked or unlocked; acknowledged when it resolves. Must not reject. */
+  readonly onLock: (obey: () => Promise<void>) => void;
+  /** Tells all instances that the vault was locked or unlocked, and waits until they have obeyed, a second at most. Never throws. */
+  readonly tellLock: () => Promise<Told>;
+  /** This instance's name among the others. */
+  readonly name: string;
+  /** The others that were heard of lately. */
+  readonly present: () => readonly string[];
   readonly stop: () => void;
 }
 
@@ -42,6 +56,7 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
   const others = makeRollCall(options.clock);
   const acks = makeAcks();
   let stops: (() => void)[] = [];
+  let obeyLock: (() => Promise<void>) | undefined;
 
   const send = (message: SyncMessage): void => connection.nats.publish(subject, encodeSync(seal, message));
   const receive = (data: Uint8Array): void => {
@@ -49,6 +64,10 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
     if (message === undefined || message.from === instance) return;
     others.heard(message.from);
     if (message.kind === 'ack') acks.came(message.id, message.from);
+    if (message.kind === 'lock') {
+      const { id } = message;
+      void obeyLock?.().then(() => quietly(() => send({ kind: 'ack', from: instance, id })));
+    }
     if (message.kind !== 'changed') return;
     if (message.change === undefined) options.onUnknown();
     else options.onChanged(message.change.nameTag, message.change.credentialId);
@@ -92,6 +111,23 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
       await atMost(CURRENCY_MS, told);
       acks.forget(id);
     },
+    onLock: (obey) => void (obeyLock = obey),
+    async tellLock() {
+      const id = toBase64Url(randomBytes(12));
+      const asked = others.present();
+      const silent = new Set(asked);
+      const told = async (): Promise<void> => {
+        const obeyed = acks.from(id, asked, (name) => silent.delete(name));
+        send({ kind: 'lock', from: instance, id });
+        await connection.nats.flush();
+        await obeyed;
+      };
+      await atMost(CURRENCY_MS, told);
+      acks.forget(id);
+      return { obeyed: asked.filter((name) => !silent.has(name)), silent: [...silent] };
+    },
+    name: instance,
+    present: () => others.present(),
     stop: () => {
       for (const stop of stops) stop();
     },
@@ -113,15 +149,20 @@ function makeRollCall(clock: Clock) {
 
 /** Acknowledgements that are waited for. */
 function makeAcks() {
-  const waiting = new Map<string, { readonly missing: Set<string>; readonly done: () => void }>();
+  interface Waiter {
+    readonly missing: Set<string>;
+    readonly done: () => void;
+    readonly onCame: ((name: string) => void) | undefined;
+  }
+  const waiting = new Map<string, Waiter>();
   return {
-    from(id: string, names: readonly string[]): Promise<void> {
+    from(id: string, names: readonly string[], onCame?: (name: string) => void): Promise<void> {
       if (names.length === 0) return Promise.resolve();
-      return new Promise((done) => waiting.set(id, { missing: new Set(names), done }));
+      return new Promise((done) => waiting.set(id, { missing: new Set(names), done, onCame }));
     },
     came(id: string, name: string): void {
       const waiter = waiting.get(id);
-      waiter?.missing.delete(name);
+      if (waiter?.missing.delete(name) === true) waiter.onCame?.(name);
       if (waiter?.missing.size === 0) waiter.done();
     },
     forget: (id: string): void => void waiting.delete(id),

@@ -3,15 +3,16 @@ import type { Handler } from '@keymesh/mesh';
 import type { HandlersOf } from '@keymesh/service-kit';
 import type { LedgerLag } from '../domain/ledger-lag.js';
 import type { RateLimit } from '../domain/rate-limit.js';
-import type { CREDENTIAL_CONTRACTS, VERSION_CONTRACTS } from './contracts.js';
+import type { CREDENTIAL_CONTRACTS, KEY_CONTRACTS, VERSION_CONTRACTS } from './contracts.js';
 
 /** Nest token of {@link VaultOperations}. */
 export const OPERATIONS = Symbol('keymesh.vault.operations');
 
 export type CredentialOperations = HandlersOf<typeof CREDENTIAL_CONTRACTS>;
 export type VersionOperations = HandlersOf<typeof VERSION_CONTRACTS>;
+export type KeyOperations = HandlersOf<typeof KEY_CONTRACTS>;
 /** Every operation of the vault, by its contract's name. */
-export type VaultOperations = CredentialOperations & VersionOperations;
+export type VaultOperations = CredentialOperations & VersionOperations & KeyOperations;
 
 /** Puts the rate limit in front of an operation, so that what it refuses never reaches the journal. @throws RATE_LIMITED */
 export const limited =

@@ -14,6 +14,8 @@ const syncMessage = z.discriminatedUnion('kind', [
     change: z.strictObject({ nameTag: z.string(), credentialId: z.string() }).optional(),
     wantsAck: z.boolean(),
   }),
+  /** The vault was locked or unlocked: read which. It says no more, so that an old one that is played again can open nothing. */
+  z.strictObject({ kind: z.literal('lock'), from: z.string(), id: z.string() }),
   z.strictObject({ kind: z.literal('ack'), from: z.string(), id: z.string() }),
 ]);
 export type SyncMessage = z.output<typeof syncMessage>;
