@@ -6,7 +6,7 @@ import type { Attempt, Audited } from '../domain/audit-trail.js';
 import { expiresAtMs, liveStageOf, timestampOrNull, type Credential } from '../domain/credential.js';
 import { canonicalName } from '../domain/name.js';
 import { disposeValues, type Values } from '../domain/parts.js';
-import type { MetadataIndex, PolicyPort, ValueVault, VersionReader } from '../domain/ports.js';
+import type { Lookup, MetadataIndex, PolicyPort, ValueVault, VersionReader } from '../domain/ports.js';
 import { permitLookup } from './permit.js';
 
 export type RetrieveStage = 'metadata' | 'decide' | 'version' | 'open' | 'journal';
@@ -59,6 +59,37 @@ async function releaseOnce(
   attempt: Attempt,
 ): Promise<Reply | undefined> {
   const stage = stopwatch(ports);
+  const opened = await openOnce(ports, { name, ...selector }, call, attempt, stage);
+  if (opened === undefined) return undefined;
+  const released = await releaseAfterRecord(opened.values, async () => {
+    await attempt.succeeded();
+    return mayRelease(ports, opened);
+  });
+  stage('journal');
+  return released ? replyOf(opened) : undefined;
+}
+
+/** A value in the clear that nobody has yet, and what it was opened by. Whoever holds it records and releases it, or disposes it. */
+export interface OpenedCredential {
+  readonly lookup: Lookup;
+  readonly credential: Credential;
+  readonly version: number;
+  readonly values: Values;
+  /** Version of the bundle that permitted it. */
+  readonly decidedBy: number;
+}
+
+/**
+ * Decides, and opens the version that was asked for: all of a retrieve but its record and its release.
+ * @param name canonical. @returns undefined when Postgres holds newer rows than memory: begin again. @throws as a retrieve
+ */
+export async function openOnce(
+  ports: RetrieveCredentialPorts,
+  { name, ...selector }: Selector & { readonly name: string },
+  call: Call,
+  attempt: Attempt,
+  stage: (stage: RetrieveStage) => void = () => undefined,
+): Promise<OpenedCredential | undefined> {
   const lookup = await ports.index.findByName(name);
   stage('metadata');
 
@@ -67,25 +98,25 @@ async function releaseOnce(
   const credential = permitLookup(question, 'retrieve', { name }, lookup);
   stage('decide');
 
-  const number = selectVersion(credential, selector);
-  attempt.about(credential, number);
-  const sealed = await ports.versions.read(lookup, number);
+  const version = selectVersion(credential, selector);
+  attempt.about(credential, version);
+  const sealed = await ports.versions.read(lookup, version);
   if (sealed === undefined) return undefined;
   stage('version');
 
   const values = await ports.values.open(
-    { namespaceId: credential.namespaceId, credentialId: credential.credentialId, version: number },
+    { namespaceId: credential.namespaceId, credentialId: credential.credentialId, version },
     sealed,
   );
   stage('open');
-
-  const released = await releaseAfterRecord(values, async () => {
-    await attempt.succeeded();
-    return ports.index.stillHolds(lookup) && ports.policy.version() === decidedBy;
-  });
-  stage('journal');
-  return released ? replyOf(credential, number, values, lookup.stale) : undefined;
+  return { lookup, credential, version, values, decidedBy };
 }
+
+/** Whether what was opened may still go out, asked after its record: nothing that it rests on has changed. Synchronous. */
+export const mayRelease = (
+  { index, policy }: Pick<RetrieveCredentialPorts, 'index' | 'policy'>,
+  { lookup, decidedBy }: OpenedCredential,
+): boolean => index.stillHolds(lookup) && policy.version() === decidedBy;
 
 function selectVersion(credential: Credential, { version, stage }: Selector): number {
   const byStage = stage === 'previous' ? credential.previousVersion : credential.currentVersion;
@@ -113,7 +144,7 @@ async function releaseAfterRecord(
   }
 }
 
-const replyOf = (credential: Credential, version: number, values: Values, stale: boolean): Reply => ({
+export const replyOf = ({ credential, version, values, lookup: { stale } }: OpenedCredential): Reply => ({
   credentialId: credential.credentialId,
   name: credential.name,
   type: credential.type,
