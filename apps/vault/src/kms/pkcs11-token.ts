@@ -1,7 +1,7 @@
 // Runs as a process of its own (pkcs11.ts starts it): a PKCS#11 module is a maker's native library, whose calls block, may hang and may crash. As source, in
 // specs, Node strips the types: so it imports packages only.
 import { randomBytes } from 'node:crypto';
-import type { Handle, PKCS11 } from 'pkcs11js';
+import type { Handle, PKCS11, TokenInfo } from 'pkcs11js';
 
 /** Which key of which token. */
 export interface TokenPlace {
@@ -37,6 +37,8 @@ const ALREADY_INITIALIZED = 0x191;
 const ALREADY_LOGGED_IN = 0x100;
 // SOURCE: PKCS #11 v2.40: CKR_ENCRYPTED_DATA_INVALID, CKR_ENCRYPTED_DATA_LEN_RANGE, CKR_AEAD_DECRYPT_FAILED (v3.0).
 const DATA_REFUSED = [0x40, 0x41, 0x42];
+/** Session, login, token or device are gone: says nothing of the bytes. */
+const GONE = [0x30, 0x32, 0xb0, 0xb3, 0xe0, 0x101];
 
 /** The token is not as the configuration says; the text names labels and rules only. */
 class Invalid extends Error {}
@@ -63,7 +65,7 @@ function answer({ id, call, bytes, aad }: TokenRequest): TokenReply {
     return { id, bytes: again(() => (call === 'wrap' ? wrap(bytes, aad) : unwrap(bytes, aad))) };
   } catch (error) {
     if (error instanceof Invalid) return { id, outcome: 'invalid', reason: error.message };
-    const refused = call === 'unwrap' && (DATA_REFUSED.includes(codeOf(error)) || stillWorks());
+    const refused = call === 'unwrap' && hasRefusedBytes(codeOf(error));
     const reason = `CKR 0x${codeOf(error).toString(16)}`;
     return { id, outcome: refused ? 'refused' : 'away', reason };
   } finally {
@@ -85,10 +87,12 @@ function again<T>(work: () => T): T {
 }
 
 /** Tokens answer a wrong tag differently, some with a general error: one that still wraps and unwraps has refused the bytes. */
-function stillWorks(): boolean {
+function hasRefusedBytes(code: number): boolean {
+  if (DATA_REFUSED.includes(code)) return true;
+  if (GONE.includes(code)) return false;
   try {
     const aad = randomBytes(1);
-    return unwrap(wrap(new Uint8Array(1), aad), aad).length === 1;
+    return again(() => unwrap(wrap(new Uint8Array(1), aad), aad)).length === 1;
   } catch {
     return false;
   }
@@ -159,12 +163,15 @@ function openSession(api: PKCS11, constants: Library, where: TokenPlace): Sessio
   }
 }
 
+/** Labels are padded with blanks; some tools pad with zero bytes. */
+const labelOf = ({ label }: TokenInfo): string => label.replace(/[ \0]+$/, '');
+
 /** A token that is not there may come: that is no failure of the configuration. */
 function findSlot(api: PKCS11, { tokenLabel, slot }: TokenPlace): Handle {
   const slots = api.C_GetSlotList(true);
   const found = slots.filter(
     (one) =>
-      api.C_GetTokenInfo(one).label.trim() === tokenLabel &&
+      labelOf(api.C_GetTokenInfo(one)) === tokenLabel &&
       (slot === undefined || Number(one.readBigUInt64LE()) === slot),
   );
   if (found.length > 1)
