@@ -19,6 +19,8 @@ describe('the configuration of init', () => {
       kind: 'local',
       masterKeyFile: '/k',
       passphrase: undefined,
+      kdf: 'pbkdf2',
+      deadlineMs: 2_000,
     });
     expect(
       readInitConfig({
@@ -27,7 +29,13 @@ describe('the configuration of init', () => {
         KEYMESH_KMS_AWS_KEY_ID: 'alias/a',
         KEYMESH_KMS_AWS_REGION: 'eu-west-1',
       }).kms,
-    ).toEqual({ kind: 'aws-kms', keyId: 'alias/a', region: 'eu-west-1', endpoint: undefined });
+    ).toEqual({
+      kind: 'aws-kms',
+      keyId: 'alias/a',
+      region: 'eu-west-1',
+      endpoint: undefined,
+      deadlineMs: 2_000,
+    });
   });
 
   it('tells every missing variable at once, by name', () => {
@@ -35,5 +43,44 @@ describe('the configuration of init', () => {
     expect(read).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
     expect(read).toThrow(/KEYMESH_KMS_AWS_KEY_ID.*KEYMESH_KMS_AWS_REGION/);
     expect(() => readInitConfig(database)).toThrow(/KEYMESH_KMS_MASTER_KEY_FILE: is required/);
+  });
+
+  it('takes several KMS together, each with its own variables', () => {
+    const both = {
+      ...database,
+      KEYMESH_KMS: 'any-of',
+      KEYMESH_KMS_MEMBERS: 'local,recovery',
+      KEYMESH_KMS_MASTER_KEY_FILE: '/k',
+      KEYMESH_KMS_LOCAL_KDF: 'argon2id',
+      KEYMESH_KMS_RECOVERY_PUBLIC_KEY_FILE: '/r',
+      KEYMESH_KMS_RECOVERY_SHARE_FILES: '/s/1:/s/2',
+      KEYMESH_KMS_DEADLINE_MS: '500',
+    };
+    expect(readInitConfig(both).kms).toEqual({
+      kind: 'any-of',
+      strict: false,
+      deadlineMs: 500,
+      members: [
+        { kind: 'local', masterKeyFile: '/k', passphrase: undefined, kdf: 'argon2id' },
+        { kind: 'recovery', publicKeyFile: '/r', shareFiles: ['/s/1', '/s/2'] },
+      ],
+    });
+    expect(readInitConfig({ ...both, KEYMESH_KMS: 'all-of', KEYMESH_KMS_STRICT: 'true' }).kms).toMatchObject({
+      kind: 'all-of',
+      strict: true,
+    });
+  });
+
+  it('says what several KMS lack: members, their variables, and nonsense', () => {
+    const read = (more: Record<string, string>) => () =>
+      readInitConfig({ ...database, KEYMESH_KMS: 'any-of', ...more });
+    expect(read({})).toThrow(/KEYMESH_KMS_MEMBERS: is required with KEYMESH_KMS=any-of/);
+    expect(read({ KEYMESH_KMS_MEMBERS: 'local' })).toThrow(/KEYMESH_KMS_MEMBERS/);
+    expect(read({ KEYMESH_KMS_MEMBERS: 'local,local' })).toThrow(/must name each KMS once/);
+    expect(read({ KEYMESH_KMS_MEMBERS: 'local,any-of' })).toThrow(/KEYMESH_KMS_MEMBERS/);
+    expect(read({ KEYMESH_KMS_MEMBERS: 'local,recovery' })).toThrow(
+      /MASTER_KEY_FILE: is required with local in .*RECOVERY_PUBLIC_KEY_FILE: is required with recovery in/,
+    );
+    expect(() => readInitConfig({ ...database, KEYMESH_KMS: 'recovery' })).toThrow(/KEYMESH_KMS/);
   });
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import {
   booleanVariable,
   commonVariables,
@@ -9,19 +10,31 @@ import {
   type CommonConfig,
   type Environment,
 } from '@keymesh/service-kit';
+import { SECOND } from '@keymesh/kernel';
 import { z } from 'zod';
-import { KMS_SETTINGS, kmsProviderVariables, type KmsConfigOf, type KmsName } from './kms/settings.js';
+import type { LeaseLimits } from './domain/leases.js';
+import { parseCredentialPolicy, type CredentialPolicyFile } from './domain/quality/credential-policies.js';
+import { leaseVariables, toLeaseLimits } from './lease-settings.js';
+import { kmsVariables, toKmsConfig, type KmsConfig } from './kms/root-settings.js';
 
-export const kmsVariables = {
-  KEYMESH_KMS: z
-    .enum(Object.keys(KMS_SETTINGS) as KmsName[])
-    .default('local')
-    .describe('Which KMS wraps the root of all keys.'),
-  ...kmsProviderVariables,
-} satisfies z.ZodRawShape;
+export { kmsVariables, toKmsConfig, type KmsConfig } from './kms/root-settings.js';
 
 /** The journal keeps seven days: reveals stop before it forgets what the ledger has not read. */
 const MAX_UNLEDGERED_SECONDS = 6 * 86_400;
+
+/** A JSON file, read and checked at once: a sentence for each field that is wrong. */
+const credentialPolicyFile = z.string().transform((path, context): CredentialPolicyFile => {
+  let text = '';
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    context.issues.push({ code: 'custom', input: undefined, message: 'must name a file that can be read' });
+    return z.NEVER;
+  }
+  const { policy, problems } = parseCredentialPolicy(text);
+  for (const message of problems) context.issues.push({ code: 'custom', input: undefined, message });
+  return policy;
+});
 
 const vaultVariables = {
   ...commonVariables,
@@ -35,9 +48,27 @@ const vaultVariables = {
   KEYMESH_MAX_UNLEDGERED_SECONDS: integerVariable(60, MAX_UNLEDGERED_SECONDS)
     .prefault('86400')
     .describe('How long audit records may wait for the ledger before no value is revealed any more.'),
+  KEYMESH_KEK_TTL_SECONDS: integerVariable(10, 86_400)
+    .prefault('300')
+    .describe(
+      'How long an unwrapped namespace key serves; with the KMS away that is how long values are read.',
+    ),
+  KEYMESH_KEK_MAX_USES: integerVariable(1_000, 2 ** 32)
+    .prefault('16777216')
+    .describe('How often an unwrapped namespace key serves before it is unwrapped again.'),
   KEYMESH_VERSION_CACHE_MIB: integerVariable(1, 4_096)
     .prefault('64')
     .describe('Sealed versions kept in memory, MiB in all.'),
+  KEYMESH_CREDENTIAL_POLICY_FILE: credentialPolicyFile
+    .optional()
+    .describe('JSON file of the credential policy, by namespace and type; absent: what is built in.'),
+  KEYMESH_BREACHED_PASSWORDS_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'File of lines SHA1:count ordered by hash, as Have I Been Pwned publishes it; absent: not looked up.',
+    ),
+  ...leaseVariables,
   KEYMESH_RATE_LIMIT_PER_SECOND: integerVariable(1, 1_000_000)
     .prefault('10000')
     .describe('Requests a second that one principal may make in the long run.'),
@@ -46,40 +77,31 @@ const vaultVariables = {
     .describe('Requests that one principal may make at once after a pause.'),
 } satisfies z.ZodRawShape;
 
-/** Which KMS, with what it needs. */
-export type KmsConfig = KmsConfigOf<KmsName>;
-
 export interface VaultConfig extends CommonConfig {
   readonly kms: KmsConfig;
+  readonly kek: { readonly ttlMs: number; readonly maxUses: number };
   readonly startLocked: boolean;
   readonly staleForSeconds: number;
   readonly maxUnledgeredSeconds: number;
   readonly versionCacheBytes: number;
+  readonly credentialPolicy: CredentialPolicyFile;
+  readonly breachedPasswordsFile: string | undefined;
+  readonly leases: LeaseLimits;
   readonly rateLimit: { readonly requestsPerSecond: number; readonly burst: number };
-}
-
-export function toKmsConfig(
-  variables: z.output<z.ZodObject<typeof kmsVariables>>,
-  context: z.core.$RefinementCtx,
-): KmsConfig {
-  const required = (name: keyof typeof kmsVariables): string => {
-    const value = variables[name];
-    if (typeof value === 'string') return value;
-    const message = `is required with KEYMESH_KMS=${variables.KEYMESH_KMS}`;
-    context.issues.push({ code: 'custom', input: undefined, path: [name], message });
-    return '';
-  };
-  return KMS_SETTINGS[variables.KEYMESH_KMS].toConfig(variables, required);
 }
 
 /** Every variable of the vault. */
 export const vaultConfig = z.object(vaultVariables).transform((variables, context): VaultConfig => ({
   ...toCommonConfig(variables),
   kms: toKmsConfig(variables, context),
+  kek: { ttlMs: variables.KEYMESH_KEK_TTL_SECONDS * SECOND, maxUses: variables.KEYMESH_KEK_MAX_USES },
   startLocked: variables.KEYMESH_START_LOCKED,
   staleForSeconds: variables.KEYMESH_STALE_FOR_SECONDS,
   maxUnledgeredSeconds: variables.KEYMESH_MAX_UNLEDGERED_SECONDS,
   versionCacheBytes: variables.KEYMESH_VERSION_CACHE_MIB * 2 ** 20,
+  credentialPolicy: variables.KEYMESH_CREDENTIAL_POLICY_FILE ?? {},
+  breachedPasswordsFile: variables.KEYMESH_BREACHED_PASSWORDS_FILE,
+  leases: toLeaseLimits(variables),
   rateLimit: {
     requestsPerSecond: variables.KEYMESH_RATE_LIMIT_PER_SECOND,
     burst: variables.KEYMESH_RATE_LIMIT_BURST,

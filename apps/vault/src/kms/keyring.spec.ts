@@ -3,6 +3,8 @@ import { failure } from '@keymesh/contracts';
 import { Secret } from '@keymesh/kernel';
 import { eventually, expectCode, makeTestClock, type TestClock } from '@keymesh/testing';
 import { makeFakeKekStore, makeFakeKms } from '../../test/fakes.js';
+import { makeMemberKms } from '../../test/support/member-kms.js';
+import { makeRootKms } from './composite.js';
 import { KEK_TTL_MS, makeKeyring, wrapNewKek, type KekStore, type Keyring } from './keyring.js';
 import type { Kms } from './kms.js';
 
@@ -111,5 +113,42 @@ describe('the keyring', () => {
     keyring.drop();
     kms.control.away = true;
     await expectCode(keyring.kek(kekId), 'KMS_UNAVAILABLE');
+  });
+
+  it('takes its time and uses from the configuration, and renews at half of either', async () => {
+    const { kekId } = await keyring.activeKek('a');
+    const short = makeKeyring({ kms: kms.kms, store, clock, ttlMs: 10_000, maxUses: 10 });
+    const before = kms.control.unwraps;
+    for (let use = 0; use < 6; use += 1) await short.kek(kekId); // the first unwraps, the fifth after it renews
+    await eventually(() => expect(kms.control.unwraps).toBe(before + 2));
+    kms.control.away = true;
+    for (let use = 0; use < 10; use += 1) expect((await short.kek(kekId)).kekId).toBe(kekId);
+    await expectCode(short.kek(kekId), 'KMS_UNAVAILABLE');
+    kms.control.away = false;
+    await short.kek(kekId);
+    kms.control.away = true;
+    clock.advance(9_999);
+    expect((await short.kek(kekId)).kekId).toBe(kekId);
+    clock.advance(1);
+    await expectCode(short.kek(kekId), 'KMS_UNAVAILABLE');
+  });
+
+  it('keeps nothing of a KMS that gives a wrong key: the next answer counts again', async () => {
+    const { kekId, key } = await keyring.activeKek('a');
+    const member = makeMemberKms('kms-a');
+    const root = makeRootKms({ mode: 'any-of', members: [member.kms] });
+    const wrapped = await wrapNewKek(root, { namespaceId: 'n1', version: 1 });
+    const poisonable = makeKeyring({
+      kms: root,
+      store: { ...store, find: (id) => (id === wrapped.kekId ? Promise.resolve(wrapped) : store.find(id)) },
+      clock,
+    });
+    member.control.alter = true;
+    await expectCode(poisonable.kek(wrapped.kekId), 'CREDENTIAL_DAMAGED');
+    member.control.alter = false;
+    expect((await poisonable.kek(wrapped.kekId)).kekId).toBe(wrapped.kekId);
+    const short = { ...kms.kms, unwrapKey: () => Promise.resolve(new Secret(new Uint8Array(16), 'short')) };
+    await expectCode(makeKeyring({ kms: short, store, clock }).kek(kekId), 'CREDENTIAL_DAMAGED');
+    expect((await keyring.kek(kekId)).key.equals(key)).toBe(true);
   });
 });

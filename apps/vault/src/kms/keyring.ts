@@ -39,6 +39,10 @@ export interface KeyringOptions {
   readonly store: KekStore;
   readonly clock: Clock;
   readonly onUse?: (outcome: 'hit' | 'miss') => void;
+  /** How long an unwrapped KEK serves, milliseconds; default {@link KEK_TTL_MS}. */
+  readonly ttlMs?: number;
+  /** How often it serves; default {@link KEK_MAX_USES}. */
+  readonly maxUses?: number;
   /** @throws VAULT_LOCKED while no key may be had. */
   readonly requireUnlocked?: () => void;
 }
@@ -57,10 +61,10 @@ export interface Keyring {
 
 /** How long an unwrapped KEK serves; with the KMS away that is how long the vault goes on. */
 export const KEK_TTL_MS = 5 * MINUTE;
-/** From here on it is unwrapped again beside its use, so that no reader waits for the KMS and an outage finds a young key. */
-const RENEW_AFTER_MS = KEK_TTL_MS / 2;
+export const KEK_MAX_USES = 2 ** 24;
+const KEK_BYTES = 32;
+/** How long to wait after a renewal that may have failed. */
 const RENEW_PAUSE_MS = 10_000;
-const MAX_USES = 2 ** 24;
 
 interface Entry {
   readonly kek: OpenKek;
@@ -70,17 +74,13 @@ interface Entry {
 }
 
 /** KEKs unwrapped by the KMS, kept for a while. */
-export function makeKeyring({ kms, store, clock, onUse, requireUnlocked }: KeyringOptions): Keyring {
-  const entries = new Map<string, Entry>();
+export function makeKeyring(options: KeyringOptions): Keyring {
+  const { kms, store, clock, onUse, requireUnlocked, ttlMs = KEK_TTL_MS, maxUses = KEK_MAX_USES } = options;
+  const unwrapped = makeKekCache(clock, ttlMs, maxUses);
   const unwrapping = new Map<string, Promise<OpenKek>>();
   const namespaceIds = new Map<string, string>();
   let drops = 0;
 
-  const remember = (kek: OpenKek): OpenKek => {
-    const now = clock.monotonic();
-    entries.set(kek.kekId, { kek, unwrappedAt: now, uses: 0, renewAt: now + RENEW_AFTER_MS });
-    return kek;
-  };
   /** One unwrapping at a time for each key. */
   const unwrap = (kekId: string, load: () => Promise<WrappedKek | undefined>): Promise<OpenKek> => {
     const under = unwrapping.get(kekId);
@@ -91,7 +91,7 @@ export function makeKeyring({ kms, store, clock, onUse, requireUnlocked }: Keyri
       .then((kek) => {
         requireUnlocked?.();
         // Locked and unlocked again meanwhile: what was fetched before the lock is not kept.
-        return drops === dropsBefore ? remember(kek) : kek;
+        return drops === dropsBefore ? unwrapped.remember(kek) : kek;
       })
       .finally(() => {
         if (unwrapping.get(kekId) === started) unwrapping.delete(kekId);
@@ -104,21 +104,9 @@ export function makeKeyring({ kms, store, clock, onUse, requireUnlocked }: Keyri
     namespaceIds.set(name, known);
     return known;
   };
-  const cached = (kekId: string): OpenKek | undefined => {
-    const entry = entries.get(kekId);
-    const now = clock.monotonic();
-    if (entry === undefined || now - entry.unwrappedAt >= KEK_TTL_MS || entry.uses >= MAX_USES) {
-      entries.delete(kekId);
-      return undefined;
-    }
-    entry.uses += 1;
-    if (now >= entry.renewAt) {
-      entry.renewAt = now + RENEW_PAUSE_MS;
-      // With the KMS away the key that is here goes on to its end.
-      unwrap(kekId, () => store.find(kekId)).catch(() => undefined);
-    }
-    return entry.kek;
-  };
+  const cached = (kekId: string): OpenKek | undefined =>
+    // With the KMS away the key that is here goes on to its end.
+    unwrapped.use(kekId, () => void unwrap(kekId, () => store.find(kekId)).catch(() => undefined));
 
   return {
     async activeKek(namespace) {
@@ -137,9 +125,37 @@ export function makeKeyring({ kms, store, clock, onUse, requireUnlocked }: Keyri
     },
     drop() {
       drops += 1;
-      entries.clear();
+      unwrapped.clear();
       unwrapping.clear();
     },
+  };
+}
+
+/** Unwrapped KEKs, each for its time and its uses. */
+function makeKekCache(clock: Clock, ttlMs: number, maxUses: number) {
+  const entries = new Map<string, Entry>();
+  return {
+    remember(kek: OpenKek): OpenKek {
+      const now = clock.monotonic();
+      entries.set(kek.kekId, { kek, unwrappedAt: now, uses: 0, renewAt: now + ttlMs / 2 });
+      return kek;
+    },
+    /** At half its time or uses a key is renewed beside its use, so that no reader waits for the KMS and an outage finds a young key. */
+    use(kekId: string, renew: () => void): OpenKek | undefined {
+      const entry = entries.get(kekId);
+      const now = clock.monotonic();
+      if (entry === undefined || now - entry.unwrappedAt >= ttlMs || entry.uses >= maxUses) {
+        entries.delete(kekId);
+        return undefined;
+      }
+      entry.uses += 1;
+      if (now >= entry.renewAt || entry.uses === Math.ceil(maxUses / 2)) {
+        entry.renewAt = now + RENEW_PAUSE_MS;
+        renew();
+      }
+      return entry.kek;
+    },
+    clear: () => entries.clear(),
   };
 }
 
@@ -171,6 +187,7 @@ export async function wrapNewKek(
 async function openKek(kms: Kms, kek: WrappedKek | undefined): Promise<OpenKek> {
   if (kek === undefined) throw failure('CREDENTIAL_DAMAGED', { details: { reason: 'its KEK is not there' } });
   using key = await unwrapOrDamaged(kms, kek);
+  if (key.sizeBytes !== KEK_BYTES) throw doesNotUnwrap(kek);
   const { kekId, namespaceId, version } = kek;
   // EXPOSE: becomes a KeyObject; the bytes are zeroed when this returns.
   return { kekId, namespaceId, version, key: createSecretKey(key.expose()) };
@@ -182,9 +199,12 @@ async function unwrapOrDamaged(kms: Kms, kek: WrappedKek): Promise<Secret> {
   } catch (error) {
     const { code } = error as { code?: unknown };
     if (code !== 'DECRYPTION_FAILED') throw error;
-    throw failure('CREDENTIAL_DAMAGED', { details: { reason: 'its KEK does not unwrap', kekId: kek.kekId } });
+    throw doesNotUnwrap(kek);
   }
 }
+
+const doesNotUnwrap = ({ kekId }: WrappedKek) =>
+  failure('CREDENTIAL_DAMAGED', { details: { reason: 'its KEK does not unwrap', kekId } });
 
 /** Binds a wrapped KEK to its place: moved to another namespace or version it does not unwrap. */
 export const kekContext = ({

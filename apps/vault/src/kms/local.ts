@@ -1,37 +1,37 @@
 import { hkdfSync } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { makeRootWrapper } from '@keymesh/crypto';
+import { makeRootWrapper, type RootKdf } from '@keymesh/crypto';
 import { failure } from '@keymesh/contracts';
 import { Secret, toHex, utf8 } from '@keymesh/kernel';
-import canonicalize from 'canonicalize';
-import type { Kms, WrapContext } from './kms.js';
+import { textOfContext } from './bound-context.js';
+import type { Kms } from './kms.js';
 
 export interface LocalKmsOptions {
   /** 32 random bytes, mode 0600. */
   readonly masterKeyFile: string;
   /** Absent: whoever has the file has the keys. */
   readonly passphrase?: Secret | undefined;
+  /** For what is wrapped from now on; default pbkdf2. */
+  readonly kdf?: RootKdf;
 }
 
 const MASTER_KEY_BYTES = 32;
 const KEY_ID_BYTES = 8;
 
 /**
- * The KMS of one machine: a key file, strengthened by a passphrase if there is one (PBKDF2, 600,000 rounds, once a process).
+ * The KMS of one machine: a key file, strengthened by a passphrase if there is one (PBKDF2 with 600,000 rounds or argon2id with 64 MiB, once a process).
  * @throws CONFIG_INVALID when the file is not there, not 32 bytes, or readable by others.
  */
-export function makeLocalKms({ masterKeyFile, passphrase }: LocalKmsOptions): Kms {
+export function makeLocalKms({ masterKeyFile, passphrase, kdf = 'pbkdf2' }: LocalKmsOptions): Kms {
   using masterKey = readMasterKey(masterKeyFile);
-  const root = makeRootWrapper({ masterKey, passphrase });
+  const root = makeRootWrapper({ masterKey, passphrase, kdf });
   return {
     provider: 'local',
     keyId: keyIdOf(masterKey),
-    wrapKey: (plain, context) => root.wrap(textOf(context), plain),
-    unwrapKey: (wrapped, context) => root.unwrap(textOf(context), wrapped),
+    wrapKey: (plain, context) => root.wrap(textOfContext(context), plain),
+    unwrapKey: (wrapped, context) => root.unwrap(textOfContext(context), wrapped),
   };
 }
-
-const textOf = (context: WrapContext): string => canonicalize(context) ?? '';
 
 function readMasterKey(path: string): Secret<'master-key'> {
   const invalid = (rule: string) =>

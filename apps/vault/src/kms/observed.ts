@@ -35,8 +35,7 @@ export function observeKms(kms: Kms, clock: Clock, onCall: (call: KmsCall) => vo
     });
   };
   return {
-    provider: kms.provider,
-    keyId: kms.keyId,
+    ...kms,
     wrapKey: (plain, context) => observed('wrap', () => kms.wrapKey(plain, context)),
     unwrapKey: (wrapped, context) => observed('unwrap', () => kms.unwrapKey(wrapped, context)),
   };

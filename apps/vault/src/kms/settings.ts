@@ -1,6 +1,7 @@
 import { Secret } from '@keymesh/kernel';
 import { integerVariable, secretFile, urlVariable } from '@keymesh/service-kit';
 import { z } from 'zod';
+import type { LocalKmsOptions } from './local.js';
 
 /** What one KMS is configured with: its own variables of the environment, and what becomes of them. */
 interface KmsSettings<Shape extends z.ZodRawShape, Config extends { readonly kind: string }> {
@@ -24,11 +25,16 @@ const local = settings({
     KEYMESH_KMS_PASSPHRASE_FILE: secretFile('kms-passphrase')
       .optional()
       .describe('local: file with a passphrase without which the master key opens nothing.'),
+    KEYMESH_KMS_LOCAL_KDF: z
+      .enum(['pbkdf2', 'argon2id'])
+      .default('pbkdf2')
+      .describe('local: how the root key is derived for what is wrapped from now on; both open.'),
   },
-  toConfig: (variables, required) => ({
-    kind: 'local' as const,
+  toConfig: (variables, required): LocalKmsOptions & { readonly kind: 'local' } => ({
+    kind: 'local',
     masterKeyFile: required('KEYMESH_KMS_MASTER_KEY_FILE'),
     passphrase: variables.KEYMESH_KMS_PASSPHRASE_FILE,
+    kdf: variables.KEYMESH_KMS_LOCAL_KDF,
   }),
 });
 
@@ -190,6 +196,22 @@ const gcpKms = settings({
   toConfig: (_variables, required) => ({ kind: 'gcp-kms' as const, key: required('KEYMESH_KMS_GCP_KEY') }),
 });
 
+const recovery = settings({
+  variables: {
+    KEYMESH_KMS_RECOVERY_PUBLIC_KEY_FILE: text(
+      'recovery: file that `keymesh recovery init` wrote, recovery.pub.',
+    ),
+    KEYMESH_KMS_RECOVERY_SHARE_FILES: text(
+      'recovery: files of shares, mode 0600, with : between them; only then does recovery unwrap. Absent: it only wraps.',
+    ),
+  },
+  toConfig: (variables, required) => ({
+    kind: 'recovery' as const,
+    publicKeyFile: required('KEYMESH_KMS_RECOVERY_PUBLIC_KEY_FILE'),
+    shareFiles: (variables.KEYMESH_KMS_RECOVERY_SHARE_FILES ?? '').split(':').filter((path) => path !== ''),
+  }),
+});
+
 /** Every KMS by its name in KEYMESH_KMS. */
 export const KMS_SETTINGS = {
   local,
@@ -200,10 +222,14 @@ export const KMS_SETTINGS = {
   'gcp-kms': gcpKms,
 } as const;
 
+/** What may be a member of `any-of` and `all-of`. Recovery alone would be a vault that opens nothing. */
+export const MEMBER_SETTINGS = { ...KMS_SETTINGS, recovery } as const;
+
 export type KmsName = keyof typeof KMS_SETTINGS;
+export type MemberName = keyof typeof MEMBER_SETTINGS;
 
 /** What one KMS needs to be opened. */
-export type KmsConfigOf<Name extends KmsName> = ReturnType<(typeof KMS_SETTINGS)[Name]['toConfig']>;
+export type KmsConfigOf<Name extends MemberName> = ReturnType<(typeof MEMBER_SETTINGS)[Name]['toConfig']>;
 
 /** The variables of all KMS. */
 export const kmsProviderVariables = {
@@ -213,4 +239,5 @@ export const kmsProviderVariables = {
   ...vaultTransit.variables,
   ...azureKeyVault.variables,
   ...gcpKms.variables,
+  ...recovery.variables,
 } satisfies z.ZodRawShape;
