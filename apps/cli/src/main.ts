@@ -2,12 +2,16 @@ import { failure } from '@keymesh/contracts';
 import { Command, CommanderError } from 'commander';
 import { reportFailure } from './command.js';
 import { auditCommand } from './commands/audit-commands.js';
+import { backupCommand } from './commands/backup-commands.js';
 import { credentialCommands } from './commands/credential-commands.js';
 import { enrolCommand } from './commands/enrol-command.js';
 import { findingsCommand } from './commands/finding-command.js';
+import { fsckCommand } from './commands/fsck-command.js';
+import { keyCommand } from './commands/key-commands.js';
 import { meshCommands } from './commands/mesh-commands.js';
 import { principalCommand } from './commands/principal-commands.js';
 import { valueCommands } from './commands/value-commands.js';
+import { vaultCommand } from './commands/vault-commands.js';
 
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failure, 2 usage, 3 denied, 4 not found, 5 unavailable.
@@ -25,7 +29,11 @@ export function makeProgram(): Command {
     principalCommand(),
     enrolCommand(),
     auditCommand(),
+    backupCommand(),
     findingsCommand(),
+    keyCommand(),
+    vaultCommand(),
+    fsckCommand(),
     ...meshCommands(),
   ])
     program.addCommand(command);

@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { cliHome } from '../config.js';
 import { failure } from '@keymesh/contracts';
 import { z } from 'zod';
@@ -29,6 +29,12 @@ export interface LauncherConfig {
   readonly database: { readonly url: string; readonly passwordFile: string | undefined } | undefined;
   readonly natsServer: string;
   readonly kms: KmsChoice;
+  /** `variables` go to whatever makes or reads backups. `everyMs`: absent without a schedule. */
+  readonly backup: {
+    readonly to: string | undefined;
+    readonly everyMs: number | undefined;
+    readonly variables: Readonly<Record<string, string>>;
+  };
   readonly plainReply: 'allow' | 'never';
   readonly logLevel: string;
   /** What every child may see of our environment: never more. */
@@ -55,6 +61,10 @@ const urlOf = (...protocols: string[]) =>
     )
     .optional();
 
+const UNITS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const millisecondsOf = (text: string): number =>
+  Number(text.slice(0, -1)) * UNITS[text.slice(-1) as keyof typeof UNITS];
+
 const variables = z.object({
   KEYMESH_HOME: z.string().optional(),
   KEYMESH_HTTP_PORT: port(7400),
@@ -66,6 +76,12 @@ const variables = z.object({
   KEYMESH_DATABASE_PASSWORD_FILE: z.string().optional(),
   KEYMESH_KMS: z.string().default('local'),
   KEYMESH_KMS_PASSPHRASE_FILE: z.string().optional(),
+  KEYMESH_BACKUP_TO: z.string().optional(),
+  KEYMESH_BACKUP_EVERY: z
+    .string()
+    .refine((text) => /^[1-9]\d{0,4}[mhd]$/.test(text), { error: 'must be like 30m, 6h or 1d' })
+    .transform(millisecondsOf)
+    .optional(),
   KEYMESH_PLAIN_REPLY: z.enum(['allow', 'never'], { error: 'must be allow or never' }).optional(),
   KEYMESH_LOG_LEVEL: z.string().default('info'),
   NATS_SERVER: z.string().optional(),
@@ -74,7 +90,8 @@ const variables = z.object({
 /** Everything that a child process gets from our environment as it is. Secrets of cloud SDKs only reach the vault, elsewhere. */
 const PASSED = /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|OTEL_[A-Z_]+)$/;
 /** What a service may be tuned with; each reads its own, checks it and ignores the rest. None of them is a place, a key or a secret. */
-const TUNING = /^KEYMESH_(ROTATION|DETECTOR|RATE_LIMIT|STALE|VERSION_CACHE|MAX_UNLEDGERED)_[A-Z_]+$/;
+const TUNING = /^KEYMESH_(ROTATION|DETECTOR|RATE_LIMIT|STALE|VERSION_CACHE|MAX_UNLEDGERED|START)_[A-Z_]+$/;
+const BACKUP_VARIABLES = /^(KEYMESH_BACKUP_(KEEP|S3_[A-Z_]+)|AWS_[A-Z_]+)$/;
 const KMS_VARIABLES = /^(KEYMESH_KMS(_[A-Z_]+)?|AWS_[A-Z_]+)$/;
 
 const picked = (env: NodeJS.ProcessEnv, names: RegExp): Record<string, string> =>
@@ -128,10 +145,31 @@ export function parseLauncherConfig(env: NodeJS.ProcessEnv, args: readonly strin
       v.KEYMESH_KMS === 'local'
         ? { kind: 'local', passphraseFile: v.KEYMESH_KMS_PASSPHRASE_FILE }
         : { kind: 'other', name: v.KEYMESH_KMS, variables: picked(env, KMS_VARIABLES) },
+    backup: backupOf(env, v),
     // Plain replies only where nobody but this machine can listen.
     plainReply: v.KEYMESH_PLAIN_REPLY ?? (v.KEYMESH_NATS_URL === undefined ? 'allow' : 'never'),
     logLevel: v.KEYMESH_LOG_LEVEL,
     passed: { ...picked(env, PASSED), ...picked(env, TUNING) },
+  };
+}
+
+/** @throws CONFIG_INVALID for a schedule without a place. */
+function backupOf(env: NodeJS.ProcessEnv, v: z.output<typeof variables>): LauncherConfig['backup'] {
+  const to = v.KEYMESH_BACKUP_TO;
+  if (to === undefined && v.KEYMESH_BACKUP_EVERY !== undefined) {
+    throw failure('CONFIG_INVALID', {
+      publicMessage: 'KEYMESH_BACKUP_EVERY needs KEYMESH_BACKUP_TO: say where backups are kept.',
+    });
+  }
+  // A relative folder is meant from where the person is.
+  const place = to === undefined || to.startsWith('s3://') ? to : resolve(to);
+  return {
+    to: place,
+    everyMs: v.KEYMESH_BACKUP_EVERY,
+    variables: {
+      ...picked(env, BACKUP_VARIABLES),
+      ...(place === undefined ? {} : { KEYMESH_BACKUP_TO: place }),
+    },
   };
 }
 

@@ -3,7 +3,7 @@ import { failure } from '@keymesh/contracts';
 import { KeymeshError, type Secret } from '@keymesh/kernel';
 import { v4 as uuidv4 } from 'uuid';
 import type { SealedValue, VersionBinding } from '../domain/ports.js';
-import type { OpenKek } from './keyring.js';
+import type { Keyring, OpenKek } from './keyring.js';
 
 /** A sealed value, where it belongs, the KEK that wraps it and the one that shall. Both KEKs are of the value's namespace. */
 export interface Rekey {
@@ -70,4 +70,26 @@ function damagedUnlessOpen<T>(work: () => T): T {
     if (KeymeshError.is(error) && error.code === 'DECRYPTION_FAILED') throw failure('CREDENTIAL_DAMAGED');
     throw error;
   }
+}
+
+/** Which layer of a sealed value does not open: for reports. @throws KMS_UNAVAILABLE, STORE_UNAVAILABLE */
+export const makeDiagnose =
+  (keyring: Pick<Keyring, 'kek'>) =>
+  async (
+    { namespaceId, credentialId }: Pick<VersionBinding, 'namespaceId' | 'credentialId'>,
+    sealed: SealedValue & { readonly version: number },
+  ): Promise<'kek-damaged' | 'data-key-damaged' | 'value-damaged'> => {
+    const kek = await keyring.kek(sealed.kekId).catch(noneIfDamaged);
+    if (kek === undefined) return 'kek-damaged';
+    try {
+      unwrapWith(kek, { namespaceId, credentialId, version: sealed.version }, sealed).dispose();
+      return 'value-damaged';
+    } catch {
+      return 'data-key-damaged';
+    }
+  };
+
+function noneIfDamaged(error: unknown): undefined {
+  if (KeymeshError.is(error) && error.code === 'CREDENTIAL_DAMAGED') return undefined;
+  throw error;
 }
