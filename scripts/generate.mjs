@@ -1,8 +1,11 @@
-// Writes the reference pages that are facts of the contracts: error codes and operations. `--check` only compares.
-import { readFileSync, writeFileSync } from 'node:fs';
+// Writes what is made of other files: the reference pages that are facts of the contracts and of the credential types, and the filter of common
+// passwords. `--check` only compares. Needs a build.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import * as contracts from '@keymesh/contracts';
+import { commonPasswordsFile } from './generate/common-passwords.mjs';
+import { credentialTypesPage } from './generate/credential-types.mjs';
 
 const root = join(import.meta.dirname, '..');
 const check = process.argv.includes('--check');
@@ -72,20 +75,17 @@ ${sections.join('\n')}`;
 }
 
 let stale = 0;
-for (const [file, page] of [
-  ['errors.md', errorsPage()],
-  ['operations.md', operationsPage()],
+for (const [file, content] of [
+  ['docs/reference/errors.md', errorsPage()],
+  ['docs/reference/operations.md', operationsPage()],
+  ['docs/reference/credential-types.md', credentialTypesPage(NOTE)],
+  ['apps/vault/data/common-passwords.bloom', commonPasswordsFile()],
 ]) {
-  const path = join(root, 'docs/reference', file);
-  let before = '';
-  try {
-    before = readFileSync(path, 'utf8');
-  } catch {
-    // not written yet
-  }
-  if (before === page) continue;
+  const path = join(root, file);
+  const made = Buffer.from(content);
+  if (existsSync(path) && readFileSync(path).equals(made)) continue;
   stale += 1;
-  if (check) console.error(`docs/reference/${file} is not what the contracts say: run npm run generate`);
-  else writeFileSync(path, page);
+  if (check) console.error(`${file} is not what it is made of: run npm run generate`);
+  else writeFileSync(path, made);
 }
 process.exitCode = check && stale > 0 ? 1 : 0;

@@ -2,6 +2,7 @@ import { failure } from '@keymesh/contracts';
 import { signingKeyOf, type SigningKey } from '@keymesh/kernel';
 import type { ChannelKeysHookKit } from '@keymesh/service-kit';
 import type { VaultConfig } from './config.js';
+import { makeCredentialPolicies } from './domain/quality/credential-policies.js';
 import { makeRowSeal, type RowSeal } from './domain/row-mac.js';
 import { openKms } from './kms/index.js';
 import type { Kms } from './kms/kms.js';
@@ -21,7 +22,8 @@ export async function openKeys(
   { config, dataSource, clock }: Pick<ChannelKeysHookKit<VaultConfig>, 'config' | 'dataSource' | 'clock'>,
   onKmsCall: (call: KmsCall) => void,
 ): Promise<VaultKeys> {
-  const kms = observeKms(await openKms(config.kms), clock, onKmsCall);
+  const observe = (member: Kms): Kms => observeKms(member, clock, onKmsCall);
+  const kms = await openKms(config.kms, { clock, observe });
   using meshSeed = await openSystemKey(dataSource, kms, 'mesh');
   using integrityKey = await openSystemKey(dataSource, kms, 'integrity');
   const meshKey = signingKeyOf(meshSeed);
@@ -31,5 +33,5 @@ export async function openKeys(
         "KEYMESH_TRUST_FILE: its meshPublicKey is not this vault's mesh key. The database or the file is another mesh's.",
     });
   }
-  return { kms, meshKey, seal: makeRowSeal(integrityKey) };
+  return { kms, meshKey, seal: makeRowSeal(integrityKey, makeCredentialPolicies(config.credentialPolicy)) };
 }

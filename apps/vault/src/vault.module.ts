@@ -7,6 +7,7 @@ import {
 } from '@keymesh/service-kit';
 import { credentialOperations } from './compose/credentials.js';
 import { keyOperations } from './compose/keys.js';
+import { leaseOperations } from './compose/leases.js';
 import { makePorts } from './compose/ports.js';
 import { versionOperations } from './compose/versions.js';
 import { readVaultConfig, type VaultConfig } from './config.js';
@@ -14,11 +15,17 @@ import type { LedgerLag } from './domain/ledger-lag.js';
 import { makeVaultMetrics, type VaultMetrics } from './metrics.js';
 import { openKeys, type VaultKeys } from './open-keys.js';
 import { openLedgerLag } from './open-ledger-lag.js';
+import { openQuality } from './open-quality.js';
 import { openStore, type VaultStore } from './open-store.js';
 import { certifyKey } from './operations/certify-channel-key.js';
 import { makeBundleFloor } from './store/bundle-floor.js';
 import { vaultEntities } from './store/entities/index.js';
-import { CREDENTIAL_CONTRACTS, KEY_CONTRACTS, VERSION_CONTRACTS } from './transport/contracts.js';
+import {
+  CREDENTIAL_CONTRACTS,
+  KEY_CONTRACTS,
+  LEASE_CONTRACTS,
+  VERSION_CONTRACTS,
+} from './transport/contracts.js';
 import { openFlooredPolicy } from './transport/floored-policy.js';
 import { OPERATIONS, type VaultOperations } from './transport/operations.js';
 
@@ -41,7 +48,7 @@ export function makeVaultService(
   const keysOf = (kit: Pick<Kit, 'metrics' | 'config' | 'dataSource' | 'clock' | 'health'>) =>
     (keys ??= openKeys(kit, ({ provider, call, outcome, durationMs }) => {
       // Away, it is not down: keys in memory serve until their time is over.
-      kit.health.register('kms', () => ({ status: outcome === 'success' ? 'ok' : 'degraded' }));
+      kit.health.register(`kms.${provider}`, () => ({ status: outcome === 'success' ? 'ok' : 'degraded' }));
       metricsOf(kit).kmsCalls.inc({ provider, call, outcome });
       metricsOf(kit).kmsDuration.observe({ provider, call }, durationMs / 1_000);
     }));
@@ -61,7 +68,7 @@ export function makeVaultService(
         Promise.resolve(certifyKey('vault', publicKey, meshKey, kit.clock.now())),
       );
     },
-    controllers: [CREDENTIAL_CONTRACTS, KEY_CONTRACTS, VERSION_CONTRACTS].map((group) =>
+    controllers: [CREDENTIAL_CONTRACTS, KEY_CONTRACTS, LEASE_CONTRACTS, VERSION_CONTRACTS].map((group) =>
       rpcController(OPERATIONS, group),
     ),
     providers: [
@@ -71,12 +78,15 @@ export function makeVaultService(
         async useFactory(kit: Kit): Promise<VaultOperations> {
           const opened = await keysOf(kit);
           store = await openStore(kit, opened.seal, metricsOf(kit));
+          const { breachedPasswordsFile } = kit.config;
+          const quality = await openQuality({ ...kit, breachedPasswordsFile }, opened.seal.policyOf);
           ledgerLag = await openLedgerLag(kit);
-          const ports = makePorts(kit, opened, store, ledgerLag, metricsOf(kit));
+          const ports = makePorts(kit, opened, store, quality, ledgerLag, metricsOf(kit));
           return {
             ...credentialOperations(ports),
             ...versionOperations(ports),
             ...(await keyOperations(ports)),
+            ...leaseOperations(ports),
           };
         },
       },

@@ -1,3 +1,4 @@
+import { makeCredentialPolicies } from '../src/domain/quality/credential-policies.js';
 import type { Credential } from '../src/domain/credential.js';
 
 /** A credential for specs. */
@@ -28,5 +29,6 @@ export const aCredential = (more: Partial<Credential> = {}): Credential => ({
   recoverableUntilMs: null,
   purgedAtMs: null,
   revision: 1,
+  policy: makeCredentialPolicies()(more.namespace ?? 'default', more.type ?? 'api_key'),
   ...more,
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { failure, type AuditRecord, type Beside, type Role } from '@keymesh/contracts';
 import { Secret, type SigningKey, makeSigningKey } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
@@ -10,6 +11,10 @@ import { liveStageOf } from '../src/domain/credential.js';
 import type { Announcement, Mutated, Mutations, MutationTransaction } from '../src/domain/mutations.js';
 import type { Values } from '../src/domain/parts.js';
 import type { ListVersions, Lookup, MetadataIndex, PolicyPort, VersionReader } from '../src/domain/ports.js';
+import { readCommonPasswords } from '../src/domain/quality/common-passwords.js';
+import { makeCredentialPolicies } from '../src/domain/quality/credential-policies.js';
+import { guessBits } from '../src/domain/quality/guessability.js';
+import { makeJudgeValue } from '../src/domain/quality/judge-value.js';
 import { makeKeyring, type KekStore, type WrappedKek } from '../src/kms/keyring.js';
 import type { Kms } from '../src/kms/kms.js';
 import { makeValueVault } from '../src/kms/value-vault.js';
@@ -151,6 +156,19 @@ export function makeFakeTables() {
             (row) => row.credentialId === credentialId && row.rotationId === rotationId,
           ),
         ),
+      fingerprintValue({ namespaceId, credentialId }, value) {
+        // Keyed by a namespace, as the real one; not secret, as the real one is.
+        const fingerprint = createHash('sha256').update(namespaceId).update(value.expose()).digest('hex');
+        const same = [...draft.versions.values()].filter((row) => row.fingerprint === fingerprint);
+        const isLive = (id: string) => draft.credentials.get(id)?.deletedAtMs === null;
+        return Promise.resolve({
+          fingerprint,
+          reused: same.some(
+            (row) => row.credentialId !== credentialId && row.stage !== 'revoked' && isLive(row.credentialId),
+          ),
+          repeated: same.some((row) => row.credentialId === credentialId),
+        });
+      },
       announce: (announcement) => Promise.resolve(void draft.outbox.push(announcement)),
     };
     return { transaction, commit: () => (tables = draft) };
@@ -204,6 +222,7 @@ export const PRINCIPALS: Readonly<
   writer: { kind: 'service', roles: ['writer'] },
   reader: { kind: 'service', roles: ['reader'] },
   auditor: { kind: 'operator', roles: ['auditor'] },
+  operator: { kind: 'operator', roles: ['operator'] },
   nobody: { kind: 'service', roles: ['siem'] },
   _rotation: { kind: 'system', roles: ['rotator'] },
   _audit: { kind: 'system', roles: [] },
@@ -292,7 +311,15 @@ export function makeTestVault(): TestVault {
     },
   };
   const { index, versions, listVersions, mutations } = tables;
+  const credentialPolicyOf = makeCredentialPolicies();
+  const judgeValue = makeJudgeValue({
+    guessBits,
+    isCommon: readCommonPasswords(),
+    credentialPolicyOf,
+    clock,
+  });
   const ports = {
+    credentialPolicyOf, judgeValue,
     audited, askPolicy: makeAskPolicy(policy), policy, clock, meshKey, values, index, versions, listVersions, mutations,
   }; // prettier-ignore
   const operations: TestVault['operations'] = {

@@ -3,10 +3,12 @@ import {
   deleteCredential,
   describeCredential,
   listCredentials,
+  PRIMARY_PARTS,
   retrieveCredential,
   rotateCredential,
   storeCredential,
   type CredentialMetadata,
+  type CredentialType,
   type ReplyOf,
   type RequestInput,
 } from '@keymesh/contracts';
@@ -20,11 +22,11 @@ export type Value = string | Uint8Array | Secret;
 
 /** What `store` takes: the operation's request, with the value given plainly. */
 export interface StoreRequest extends Omit<RequestInput<typeof storeCredential>, 'values'> {
-  /** The key, or the password of a `username_password`. */
+  /** The part that the type means by "the value": the key, the password, the private key. */
   readonly value?: Value;
-  /** For `username_password`. */
+  /** The part of this name, for types that have one. */
   readonly username?: string;
-  /** All parts by name, instead of `value`. */
+  /** Parts by name, beside `value` or instead of it. */
   readonly values?: Readonly<Record<string, Value>>;
 }
 
@@ -126,12 +128,16 @@ function valueParts(
 ): Record<string, Secret> | undefined {
   const given: Record<string, Value> = { ...values };
   if (username !== undefined) given.username = username;
-  if (value !== undefined) given[type === 'username_password' ? 'password' : 'value'] = value;
+  if (value !== undefined) given[primaryPartOf(type)] = value;
   const entries = Object.entries(given);
   return entries.length === 0
     ? undefined
     : Object.fromEntries(entries.map(([name, part]) => [name, copyOf(part)]));
 }
+
+/** Of a type that this client does not know the vault says what is wrong. */
+const primaryPartOf = (type: string): string =>
+  Object.hasOwn(PRIMARY_PARTS, type) ? PRIMARY_PARTS[type as CredentialType] : 'value';
 
 function copyOf(value: Value): Secret {
   if (typeof value === 'string') return Secret.fromText(value, 'value');

@@ -1,12 +1,11 @@
-import type { CredentialType, ReplyOf, retrieveCredential, Stage } from '@keymesh/contracts';
+import {
+  PRIMARY_PARTS,
+  type CredentialType,
+  type ReplyOf,
+  type retrieveCredential,
+  type Stage,
+} from '@keymesh/contracts';
 import { fromUtf8, type Secret } from '@keymesh/kernel';
-
-/** The part of a value that a person means by "the value", by type. */
-const PRIMARY_PART: Record<CredentialType, string> = {
-  api_key: 'value',
-  username_password: 'password',
-  generic: 'value',
-};
 
 /**
  * A credential with its value, in the caller's hands. Prints redacted everywhere; `using` (or `dispose()`) wipes it.
@@ -37,9 +36,9 @@ export class RetrievedCredential implements Disposable {
     this.values = reply.values;
   }
 
-  /** The primary part: the key, or the password. */
+  /** The part that is meant by "the value": the key, the password, the private key. */
   get value(): Secret {
-    const part = this.values[PRIMARY_PART[this.type]] ?? Object.values(this.values)[0];
+    const part = this.values[PRIMARY_PARTS[this.type]] ?? Object.values(this.values)[0];
     if (part === undefined) throw new Error('a credential without parts');
     return part;
   }

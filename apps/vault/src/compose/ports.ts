@@ -12,6 +12,7 @@ import { makeKeyring, type Keyring } from '../kms/keyring.js';
 import { makeValueVault } from '../kms/value-vault.js';
 import type { VaultMetrics } from '../metrics.js';
 import type { VaultKeys } from '../open-keys.js';
+import type { VaultQuality } from '../open-quality.js';
 import type { VaultStore } from '../open-store.js';
 import { makeKekStore } from '../store/kek-store.js';
 import { limited, whileLedgered } from '../transport/operations.js';
@@ -20,7 +21,7 @@ import { makePolicyPort } from '../transport/policy-port.js';
 import { recordRefusedSums } from '../transport/refused-sums.js';
 
 /** All that operations need of the world; each takes what it names. */
-export interface VaultPorts extends VaultStore {
+export interface VaultPorts extends VaultStore, VaultQuality {
   readonly kit: ServiceKit<VaultConfig>;
   readonly metrics: VaultMetrics;
   readonly clock: Clock;
@@ -44,6 +45,7 @@ export function makePorts(
   kit: ServiceKit<VaultConfig>,
   { kms, meshKey, seal }: VaultKeys,
   store: VaultStore,
+  quality: VaultQuality,
   ledgerLag: LedgerLag,
   metrics: VaultMetrics,
 ): VaultPorts {
@@ -66,11 +68,13 @@ export function makePorts(
     clock,
     onUse: (outcome) => (outcome === 'hit' ? metrics.cacheHits : metrics.cacheMisses).inc({ cache: 'kek' }),
     requireUnlocked: lock.requireUnlocked,
+    ...config.kek,
   });
   const rateLimit = makeRateLimit({ ...config.rateLimit, clock });
   recordRefusedSums(kit, rateLimit);
   return {
     ...store,
+    ...quality,
     kit,
     metrics,
     clock,

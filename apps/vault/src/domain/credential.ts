@@ -7,8 +7,7 @@ import {
   type Stage,
 } from '@keymesh/contracts';
 import type { z } from 'zod';
-import { CREDENTIAL_POLICY } from './credential-policy.js';
-import { credentialTypes } from './types/index.js';
+import { intervalSecondsOf, maxAgeMsOf, type CredentialPolicy } from './quality/credential-policy.js';
 
 export type RotationSettings = z.output<typeof rotationSettings>;
 
@@ -52,6 +51,8 @@ export interface Credential {
   readonly purgedAtMs: number | null;
   /** From one sequence; grows with every change of the credential or its versions. */
   readonly revision: number;
+  /** The credential policy of its namespace and type. No column, and not sealed: it is laid over the row whenever that is read. */
+  readonly policy: CredentialPolicy;
 }
 
 /** One stored value, sealed. Its ciphertext never changes; its stage does. */
@@ -83,12 +84,11 @@ export function liveStageOf(credential: Credential, version: number): Stage | un
   return version === credential.pendingVersion ? 'pending' : undefined;
 }
 
-/** When the current version counts as expired: what its owner set, else the policy's maximal age where the type ages. */
+/** When the current version counts as expired: what its owner set, else the policy's maximal age, where it has one. */
 export function expiresAtMs(credential: Credential): number | null {
   if (credential.expiresAtMs !== null) return credential.expiresAtMs;
-  return credentialTypes[credential.type].ages
-    ? credential.versionCreatedAtMs + CREDENTIAL_POLICY.maxAgeMs
-    : null;
+  const maxAgeMs = maxAgeMsOf(credential.policy);
+  return maxAgeMs === null ? null : credential.versionCreatedAtMs + maxAgeMs;
 }
 
 /** What counts most comes first: a deleted credential is deleted, whatever else it is. */
@@ -98,6 +98,12 @@ export function statusOf(credential: Credential, nowMs: number): CredentialStatu
   const expires = expiresAtMs(credential);
   return expires !== null && nowMs >= expires ? 'expired' : 'active';
 }
+
+/** Its rotation settings, with the policy's interval where its owner set none. */
+const rotationOf = ({ rotation, policy }: Credential): RotationSettings | null =>
+  rotation === null
+    ? null
+    : { ...rotation, intervalSeconds: rotation.intervalSeconds ?? intervalSecondsOf(policy) };
 
 const timestamp = (ms: number): string => new Date(ms).toISOString();
 export const timestampOrNull = (ms: number | null): string | null => (ms === null ? null : timestamp(ms));
@@ -121,7 +127,7 @@ export function toMetadata(credential: Credential, nowMs: number): CredentialMet
     strengthScore: credential.strengthScore,
     version: credential.currentVersion,
     revision: credential.revision,
-    rotation: credential.rotation,
+    rotation: rotationOf(credential),
     createdAt: timestamp(credential.createdAtMs),
     updatedAt: timestamp(credential.updatedAtMs),
     versionCreatedAt: timestamp(credential.versionCreatedAtMs),

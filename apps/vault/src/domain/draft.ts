@@ -2,23 +2,32 @@ import { failure, type CredentialType, type RequestOf, type storeCredential } fr
 import type { Credential, RotationSettings } from './credential.js';
 import { canonicalName, namespaceOf } from './name.js';
 import type { Values } from './parts.js';
+import type { CredentialPolicy } from './quality/credential-policy.js';
 import type { CredentialTypePlugin } from './types/plugin.js';
 
 type Request = RequestOf<typeof storeCredential>;
 
-/** The value to store: what was sent, and the primary part made here with `generate`. The caller disposes `generated`. */
-export function assembleValues(
+/**
+ * The value to store: what was sent, and what is made here with `generate`. The caller disposes `generated`.
+ * @throws CREDENTIAL_VALUES_INVALID for a type that only its provider can issue, or a part that is both sent and made.
+ */
+export async function assembleValues(
   plugin: CredentialTypePlugin,
-  request: Request,
-): { values: Values; generated: Values } {
-  const given = request.values ?? {};
-  if (request.generate === undefined) return { values: given, generated: {} };
-  if (Object.hasOwn(given, plugin.primaryPart)) {
+  { values: given = {}, generate }: Pick<Request, 'values' | 'generate'>,
+): Promise<{ values: Values; generated: Values }> {
+  if (generate === undefined) return { values: given, generated: {} };
+  if (plugin.generate === undefined) {
     throw failure('CREDENTIAL_VALUES_INVALID', {
-      publicMessage: `With generate, the part ${plugin.primaryPart} is made by Keymesh: do not send one.`,
+      publicMessage: `A value of type ${plugin.type} cannot be generated: its provider issues it. Send what it issued.`,
     });
   }
-  const generated = { [plugin.primaryPart]: plugin.generate(request.generate.lengthChars) };
+  const twice = plugin.generates?.find((part) => Object.hasOwn(given, part));
+  if (twice !== undefined) {
+    throw failure('CREDENTIAL_VALUES_INVALID', {
+      publicMessage: `With generate, the part ${twice} is made by Keymesh: do not send one.`,
+    });
+  }
+  const generated = await plugin.generate(generate);
   return { values: { ...given, ...generated }, generated };
 }
 
@@ -31,6 +40,7 @@ export function draftCredential(
     readonly owner: string;
     readonly nowMs: number;
     readonly revision: number;
+    readonly policy: CredentialPolicy;
   },
 ): Credential {
   const { nowMs, ...rest } = made;
@@ -44,6 +54,7 @@ export function draftCredential(
     provider: null,
     description: null,
     tags: [],
+    // What the vault made it can make anew.
     rotation: request.generate === undefined ? null : { adapter: 'generated' },
     label: null,
     status: 'active',
@@ -76,6 +87,22 @@ export function requestedMetadata(
     ...(rotation === undefined ? {} : { rotation }),
     ...(request.expiresAt === undefined ? {} : { expiresAtMs: Date.parse(request.expiresAt) }),
   };
+}
+
+/**
+ * When the credential expires once this value is stored: the earlier of what its owner says and what the value itself says. What is read
+ * from a value ends with it.
+ * @param before as the credential has it so far; all in milliseconds since the epoch.
+ */
+export function effectiveExpiry(
+  { readsExpiry = false }: CredentialTypePlugin,
+  { expiresAt }: Pick<Request, 'expiresAt'>,
+  before: number | null,
+  readFromValue: number | null,
+): number | null {
+  const stated = expiresAt === undefined ? (readsExpiry ? null : before) : Date.parse(expiresAt);
+  if (stated === null || readFromValue === null) return stated ?? readFromValue;
+  return Math.min(stated, readFromValue);
 }
 
 /**

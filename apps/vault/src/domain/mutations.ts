@@ -1,4 +1,5 @@
 import type { Stage } from '@keymesh/contracts';
+import type { Secret } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
 import type { Credential, CredentialVersion } from './credential.js';
 
@@ -20,8 +21,23 @@ export interface MutationTransaction {
   ): Promise<void>;
   findVersion(credentialId: string, version: number): Promise<CredentialVersion | undefined>;
   findVersionOfRotation(credentialId: string, rotationId: string): Promise<CredentialVersion | undefined>;
+  /**
+   * Keyed hash of a value, and whether its namespace knows the value: of another live credential (`reused`), or of an earlier version of this
+   * one (`repeated`). Who has it is never said.
+   */
+  fingerprintValue(
+    place: { readonly namespaceId: string; readonly credentialId: string },
+    value: Secret,
+  ): Promise<Fingerprinted>;
   /** Commits with the rest and goes out after: the audit record (to the journal) and domain events. */
   announce(announcement: Announcement): Promise<void>;
+}
+
+export interface Fingerprinted {
+  /** 64 hex characters. */
+  readonly fingerprint: string;
+  readonly reused: boolean;
+  readonly repeated: boolean;
 }
 
 /** What leaves with a commit. Bytes are final: they are what gets hashed and published. */

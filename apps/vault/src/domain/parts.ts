@@ -15,14 +15,14 @@ export function disposeValues(values: Values): void {
 }
 
 /**
- * The plaintext of a version. @param values the caller keeps ownership. @returns what the caller disposes.
- * @throws PAYLOAD_TOO_LARGE above 64 KiB of values.
+ * The plaintext of a version. @param values the caller keeps ownership. @param compress where the type says so.
+ * @returns what the caller disposes. @throws PAYLOAD_TOO_LARGE above 64 KiB of values.
  */
-export function encodeValues(values: Values): Secret {
+export function encodeValues(values: Values, { compress }: { readonly compress?: boolean } = {}): Secret {
   if (sizeOfValues(values) > MAX_VALUE_BYTES) {
     throw failure('PAYLOAD_TOO_LARGE', { publicMessage: 'The value is larger than 64 KiB. Store less.' });
   }
-  return encodeParts(values);
+  return encodeParts(values, { compress: compress ?? false });
 }
 
 /**

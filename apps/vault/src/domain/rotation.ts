@@ -52,7 +52,11 @@ export async function writePromotion(
   nowMs: number,
 ): Promise<Credential> {
   const change = { nowMs, revision: await transaction.nextRevision() };
-  return writeRestaged(transaction, promotePending(credential, pending.version, pending.createdAtMs, change));
+  const { version, createdAtMs, strengthScore } = pending;
+  return writeRestaged(
+    transaction,
+    promotePending({ ...credential, strengthScore }, version, createdAtMs, change),
+  );
 }
 
 /** Writes the end of a pending version. @returns the credential as it now stands. */

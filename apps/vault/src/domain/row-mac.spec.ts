@@ -16,7 +16,9 @@ describe('the HMAC of a row', () => {
     const row = aCredential({ rotation: { adapter: 'generated' } });
     const mac = seal.credentialMac(row);
     expect(seal.isCredential(row, mac)).toBe(true);
-    for (const column of Object.keys(row) as (keyof Credential)[]) {
+    // The credential policy is laid over the row when it is read: no column.
+    const columns = Object.keys(row).filter((name) => name !== 'policy') as (keyof Credential)[];
+    for (const column of columns) {
       for (const other of ['other', 7, null, ['x']]) {
         if (JSON.stringify(row[column]) === JSON.stringify(other)) continue;
         expect(seal.isCredential({ ...row, [column]: other }, mac)).toBe(false);

@@ -1,8 +1,10 @@
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
-import { macRow, verifyRow, type RowValue } from '@keymesh/crypto';
-import { lengthPrefixed, utf8, type Secret } from '@keymesh/kernel';
+import { fingerprint, macRow, verifyRow, type RowValue } from '@keymesh/crypto';
+import { lengthPrefixed, Secret, utf8 } from '@keymesh/kernel';
 import canonicalize from 'canonicalize';
 import type { Credential, CredentialVersion } from './credential.js';
+import { makeCredentialPolicies } from './quality/credential-policies.js';
+import type { CredentialPolicyOf } from './quality/credential-policy.js';
 
 /** Seals rows against a database writer: whoever changes a column without the vault's integrity key is caught at the next read. */
 export interface RowSeal {
@@ -14,14 +16,21 @@ export interface RowSeal {
   readonly messageMac: (message: Uint8Array) => Uint8Array;
   /** A keyed hash of a name: equal for equal names, meaningless to who lacks the key. */
   readonly nameTag: (name: string) => string;
+  /** Equal for equal values of one namespace; 64 hex characters. For finding reuse; destroyed with the version. */
+  readonly fingerprintOf: (namespaceId: string, value: Secret) => string;
+  /** What the credential policy says of a row, laid over it once its seal holds. */
+  readonly policyOf: CredentialPolicyOf;
 }
 
 /** Compares in constant time. */
 export const macEquals = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && timingSafeEqual(a, b);
 
-/** @param integrityKey 32 bytes; copied into a KeyObject, the caller keeps ownership. */
-export function makeRowSeal(integrityKey: Secret): RowSeal {
+/**
+ * @param integrityKey 32 bytes; copied into a KeyObject, the caller keeps ownership.
+ * @param policyOf absent: the built-in credential policy.
+ */
+export function makeRowSeal(integrityKey: Secret, policyOf = makeCredentialPolicies()): RowSeal {
   // EXPOSE: becomes a KeyObject, which node does not print.
   const key = createSecretKey(integrityKey.expose());
   const macOf = (purpose: string, message: Uint8Array): Uint8Array =>
@@ -33,6 +42,15 @@ export function makeRowSeal(integrityKey: Secret): RowSeal {
     isVersion: (row, mac) => verifyRow(key, versionFields(row), mac),
     messageMac: (message) => macOf('keymesh/v1/vault-sync', message),
     nameTag: (name) => Buffer.from(macOf('keymesh/v1/name-tag', utf8(name))).toString('base64url'),
+    fingerprintOf: (namespaceId, value) => {
+      // From the integrity key and not from a KEK, so that rotating the namespace's key forgets nothing.
+      using namespaceKey = new Secret(
+        macOf('keymesh/v1/fingerprint-key', utf8(namespaceId)),
+        'fingerprint-key',
+      );
+      return fingerprint(namespaceKey, value);
+    },
+    policyOf,
   };
 }
 
@@ -60,8 +78,12 @@ const withoutDefaults = (
     Object.entries(columns).filter(([name, value]) => !Object.hasOwn(later, name) || later[name] !== value),
   );
 
-// INVARIANT: every column that policy, stage or the read path looks at is covered, and the revision: all of the domain's row.
-const credentialFields = ({ rotation, ...columns }: Credential): Record<string, RowValue> => ({
+// INVARIANT: every column that policy, stage or the read path looks at is covered, and the revision: all of the domain's row but the credential policy, which is none.
+const credentialFields = ({
+  rotation,
+  policy: _policy,
+  ...columns
+}: Credential): Record<string, RowValue> => ({
   table: 'credential',
   ...withoutDefaults(columns, LATER_CREDENTIAL_COLUMNS),
   // RFC 8785 text, because a jsonb column gives its keys back in another order.

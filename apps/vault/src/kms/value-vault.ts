@@ -14,7 +14,10 @@ export function makeValueVault(keyring: Keyring): ValueVault {
     async openNamespace(name) {
       const kek = await keyring.activeKek(name);
       const { namespaceId } = kek;
-      return { namespaceId, seal: (binding, values) => sealValues(kek, { ...binding, namespaceId }, values) };
+      return {
+        namespaceId,
+        seal: (binding, values, options) => sealValues(kek, { ...binding, namespaceId }, values, options),
+      };
     },
     async open(binding, sealed) {
       const kek = await keyring.kek(sealed.kekId);
@@ -23,9 +26,14 @@ export function makeValueVault(keyring: Keyring): ValueVault {
   };
 }
 
-function sealValues(kek: OpenKek, binding: VersionBinding, values: Values): SealedValue {
+function sealValues(
+  kek: OpenKek,
+  binding: VersionBinding,
+  values: Values,
+  options?: { readonly compress?: boolean },
+): SealedValue {
   const dekId = uuidv4();
-  using plaintext = encodeValues(values);
+  using plaintext = encodeValues(values, options);
   using dek = makeDek();
   return {
     dekId,

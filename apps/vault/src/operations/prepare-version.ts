@@ -5,13 +5,13 @@ import type { AskPolicy } from '../domain/access.js';
 import { announceRecord } from '../domain/announcements.js';
 import type { Audited } from '../domain/audit-trail.js';
 import type { Credential } from '../domain/credential.js';
-import { findWeaknesses, refuseWeak } from '../domain/credential-policy.js';
 import type { Mutations, MutationTransaction } from '../domain/mutations.js';
 import { disposeValues, type Values } from '../domain/parts.js';
 import type { Lookup, MetadataIndex, OpenNamespace, ValueVault } from '../domain/ports.js';
+import { refuseWeak } from '../domain/quality/assess-quality.js';
+import type { JudgeValue } from '../domain/quality/judge-value.js';
 import { addPending } from '../domain/stages.js';
 import { credentialTypeOf } from '../domain/types/index.js';
-import { checkParts } from '../domain/types/plugin.js';
 import { permitLookup } from './permit.js';
 
 export interface PrepareVersionPorts {
@@ -20,6 +20,7 @@ export interface PrepareVersionPorts {
   readonly askPolicy: AskPolicy;
   readonly values: ValueVault;
   readonly mutations: Mutations;
+  readonly judgeValue: JudgeValue;
   readonly clock: Clock;
 }
 
@@ -45,7 +46,8 @@ export function makePrepareVersion(ports: PrepareVersionPorts): Handler<typeof p
     const known = permit(await index.findById(credentialId));
     attempt.named(known.name);
     attempt.note({ rotationId });
-    // Before the transaction, so that no row is locked while a KMS is waited for.
+    // Before the transaction, so that no row is locked while a KMS is waited for or a value is judged.
+    const score = await judgeGiven(ports, known, request);
     const namespace = await ports.values.openNamespace(known.namespace);
 
     return mutations.run(call, async (transaction) => {
@@ -55,7 +57,9 @@ export function makePrepareVersion(ports: PrepareVersionPorts): Handler<typeof p
         return { reply: { credentialId, version: made.version, revision: credential.revision } };
       if (credential.rotation === null) throw failure('ROTATION_UNSUPPORTED');
       if (credential.pendingVersion !== null) throw failure('ROTATION_IN_PROGRESS');
-      const prepared = await writePending(ports, transaction, { credential, request, namespace, call });
+      const prepared = await writePending(ports, transaction, {
+        ...{ credential, request, score, namespace, call },
+      });
       attempt.about(prepared, prepared.lastVersion);
       await announceRecord(transaction, attempt.success());
       return {
@@ -69,6 +73,7 @@ export function makePrepareVersion(ports: PrepareVersionPorts): Handler<typeof p
 interface Pending {
   readonly credential: Credential;
   readonly request: Request;
+  readonly score: number | null;
   readonly namespace: OpenNamespace;
   readonly call: Call;
 }
@@ -77,15 +82,19 @@ interface Pending {
 async function writePending(
   ports: PrepareVersionPorts,
   transaction: MutationTransaction,
-  { credential, request, namespace, call }: Pending,
+  { credential, request, score: strengthScore, namespace, call }: Pending,
 ): Promise<Credential> {
   const { credentialId } = credential;
+  const { compress, primaryPart } = credentialTypeOf(credential.type);
   const values = await valuesOf(ports, transaction, credential, request);
   try {
     const change = { nowMs: ports.clock.now(), revision: await transaction.nextRevision() };
     const { credential: prepared } = addPending(credential, change);
     const version = prepared.lastVersion;
-    const sealed = namespace.seal({ credentialId, version }, values);
+    const sealed = namespace.seal({ credentialId, version }, values, { compress });
+    const primary = values[primaryPart];
+    const fingerprinted =
+      primary === undefined ? undefined : await transaction.fingerprintValue(credential, primary);
     await transaction.updateCredential(prepared);
     await transaction.insertVersion({
       ...sealed,
@@ -95,8 +104,8 @@ async function writePending(
       createdBy: call.principal,
       createdAtMs: change.nowMs,
       rotationId: request.rotationId,
-      strengthScore: null,
-      fingerprint: null,
+      strengthScore,
+      fingerprint: fingerprinted?.fingerprint ?? null,
       destroyedAtMs: null,
       revision: change.revision,
     });
@@ -106,29 +115,37 @@ async function writePending(
   }
 }
 
-/** What the rotation gave, or the current value with a new primary part of the same length. Generated ones the caller disposes. */
+/** What the vault generates is as strong as it gets. @returns the score. @throws CREDENTIAL_WEAK, CREDENTIAL_VALUES_INVALID */
+async function judgeGiven(
+  { judgeValue }: PrepareVersionPorts,
+  { name, type, provider }: Credential,
+  { values }: Request,
+): Promise<number | null> {
+  if (values === undefined) return 100;
+  const { score, findings } = await judgeValue({ plugin: credentialTypeOf(type), values, name, provider });
+  refuseWeak(findings);
+  return score;
+}
+
+/** What the rotation gave, or the current value with what the type generates made anew, of the same length. Generated ones the caller disposes. */
 async function valuesOf(
   ports: PrepareVersionPorts,
   transaction: MutationTransaction,
   credential: Credential,
   { values }: Request,
 ): Promise<Values> {
-  const plugin = credentialTypeOf(credential.type);
-  if (values !== undefined) {
-    checkParts(plugin, values);
-    const primary = values[plugin.primaryPart];
-    if (primary !== undefined) refuseWeak(findWeaknesses(primary, plugin.strength));
-    return values;
-  }
+  if (values !== undefined) return values;
+  const { generate, primaryPart } = credentialTypeOf(credential.type);
+  if (generate === undefined) throw failure('ROTATION_UNSUPPORTED');
   const { namespaceId, credentialId, currentVersion: version } = credential;
   const current = await transaction.findVersion(credentialId, version);
   if (current?.stage !== 'current') throw failure('CREDENTIAL_DAMAGED');
   const before = await ports.values.open({ namespaceId, credentialId, version }, current);
-  const replaced = before[plugin.primaryPart];
   const lengthChars = Math.min(
-    Math.max(replaced?.sizeBytes ?? 0, GENERATED_CHARS.least),
+    Math.max(before[primaryPart]?.sizeBytes ?? 0, GENERATED_CHARS.least),
     GENERATED_CHARS.most,
   );
-  replaced?.dispose();
-  return { ...before, [plugin.primaryPart]: plugin.generate(lengthChars) };
+  const made = await generate({ lengthChars, before });
+  for (const name of Object.keys(made)) before[name]?.dispose();
+  return { ...before, ...made };
 }

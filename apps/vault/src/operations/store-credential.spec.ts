@@ -17,8 +17,9 @@ describe('storeCredential', () => {
   });
 
   it('stores row, record and event in one transaction, and tells the other instances', async () => {
-    const reply = await store({ provider: 'stripe', tags: ['b', 'a', 'b'] });
+    const reply = await store({ provider: 'acme', tags: ['b', 'a', 'b'] });
     expect(reply).toMatchObject({ name: 'billing/stripe', version: 1, created: true, findings: [] });
+    expect(reply.score).toBeGreaterThan(50);
     const credential = rows().credentials.get(reply.credentialId);
     expect(credential).toMatchObject({
       namespace: 'billing',

@@ -35,6 +35,12 @@ export function makeMutations({ dataSource, seal, afterCommit }: MutationsOption
   };
 }
 
+// The key of a fingerprint is its namespace's: no other namespace can have the same one.
+const SAME_VALUE = `
+  SELECT coalesce(bool_or(c.credential_id <> $2 AND c.deleted_at IS NULL AND v.stage <> 'revoked'), false) AS reused,
+         coalesce(bool_or(c.credential_id = $2), false) AS repeated
+  FROM credential_version v JOIN credential c USING (credential_id) WHERE v.fingerprint = $1`;
+
 function makeTransaction(manager: EntityManager, seal: RowSeal): MutationTransaction {
   const credentials = manager.getRepository(CredentialEntity);
   const versions = manager.getRepository(CredentialVersionEntity);
@@ -87,6 +93,14 @@ function makeTransaction(manager: EntityManager, seal: RowSeal): MutationTransac
     },
     findVersion: (credentialId, version) => findVersion({ credentialId, version }),
     findVersionOfRotation: (credentialId, rotationId) => findVersion({ credentialId, rotationId }),
+    fingerprintValue: async ({ namespaceId, credentialId }, value) => {
+      const fingerprint = seal.fingerprintOf(namespaceId, value);
+      const [known] = await manager.query<{ reused: boolean; repeated: boolean }[]>(SAME_VALUE, [
+        fingerprint,
+        credentialId,
+      ]);
+      return { fingerprint, reused: known?.reused ?? false, repeated: known?.repeated ?? false };
+    },
     announce: async ({ kind, id, subject, payload, beside }) =>
       insertOutbox(manager, {
         kind,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { secretBytes } from '../codec.js';
+import { CREDENTIAL_TYPES, JWT_ALGORITHMS } from '../credential-types.js';
 import { defineRpc } from '../rpc.js';
 
 const SEGMENT = '[a-z0-9][a-z0-9._-]{0,127}';
@@ -9,8 +10,6 @@ export const credentialName = z
   .max(512, 'CREDENTIAL_NAME_INVALID')
   .regex(new RegExp(`^${SEGMENT}(/${SEGMENT}){0,3}$`), 'CREDENTIAL_NAME_INVALID');
 
-export const CREDENTIAL_TYPES = ['api_key', 'username_password', 'generic'] as const;
-export type CredentialType = (typeof CREDENTIAL_TYPES)[number];
 export const STAGES = ['pending', 'current', 'previous', 'revoked'] as const;
 export type Stage = (typeof STAGES)[number];
 export const SENSITIVITIES = ['low', 'medium', 'high', 'critical'] as const;
@@ -21,7 +20,7 @@ export type CredentialStatus = (typeof CREDENTIAL_STATUSES)[number];
 export const ROTATION_ADAPTERS = ['generated', 'postgres-role'] as const;
 export type RotationAdapter = (typeof ROTATION_ADAPTERS)[number];
 
-/** Parts of a value by name: `value` for api_key and generic; `username` and `password`. All travel as binary parts. */
+/** Parts of a value by name, as its type says (docs/reference/credential-types.md). All travel as binary parts, secret or not. */
 export const values = z.record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), secretBytes());
 
 /** How a credential is rotated. Settings are the adapter's: host, port, database for `postgres-role`. Never a secret. */
@@ -87,8 +86,13 @@ export const storeCredential = defineRpc({
     type: z.string().max(64),
     /** Absent with `generate`. */
     values: values.optional(),
-    /** The vault makes a random value; its length in characters, 16 to 256. */
-    generate: z.strictObject({ lengthChars: z.int().min(16).max(256).default(40) }).optional(),
+    /** The vault makes what its type says can be made: texts of so many characters, keys for this algorithm. */
+    generate: z
+      .strictObject({
+        lengthChars: z.int().min(16).max(256).default(40),
+        algorithm: z.enum(JWT_ALGORITHMS).optional(),
+      })
+      .optional(),
     provider: z.string().max(128).optional(),
     description: z.string().max(1024).optional(),
     tags: z.array(z.string().max(64)).max(32).optional(),
@@ -103,6 +107,8 @@ export const storeCredential = defineRpc({
     version: z.int(),
     revision: z.int(),
     created: z.boolean(),
+    /** 0–100; null where nothing about the value can be judged. */
+    score: z.int().nullable(),
     findings: z.array(finding),
   }),
 });

@@ -1,13 +1,26 @@
 import { makeRandomValue } from '@keymesh/crypto';
 import { MAX_VALUE_BYTES } from '@keymesh/contracts';
+import { ISSUED_POLICY } from './issued-policy.js';
 import type { CredentialTypePlugin } from './plugin.js';
 
-/** A key issued by a provider. We do not choose its letters, so only its length is a condition; the rest warns. */
 export const apiKey: CredentialTypePlugin = {
   type: 'api_key',
-  parts: [{ name: 'value', maxBytes: MAX_VALUE_BYTES }],
+  summary: 'A key that a provider issued, or that Keymesh made for a service of your own.',
+  parts: [
+    {
+      name: 'value',
+      summary: 'the key',
+      secret: true,
+      required: true,
+      maxBytes: MAX_VALUE_BYTES,
+      format: 'text',
+      strength: 'issued',
+    },
+  ],
   primaryPart: 'value',
-  strength: { length: 'enforce', classes: 'warn', entropy: 'warn' },
-  ages: false,
-  generate: makeRandomValue,
+  policy: ISSUED_POLICY,
+  generates: ['value'],
+  generate: ({ lengthChars }) => ({ value: makeRandomValue(lengthChars) }),
+  compress: false,
+  rotationAdapters: ['generated'],
 };

@@ -1,6 +1,7 @@
 import { CREDENTIAL_TYPES, type CredentialType, type Sensitivity } from '@keymesh/contracts';
 import { Column, Entity, PrimaryColumn, type ValueTransformer } from 'typeorm';
 import type { Credential, RotationSettings } from '../../domain/credential.js';
+import type { CredentialPolicy } from '../../domain/quality/credential-policy.js';
 
 /** A bigint that fits a number: revisions come from one sequence and stay far below 2^53. */
 export const bigintNumber: ValueTransformer = {
@@ -97,7 +98,8 @@ const msOrNull = (date: Date | null): number | null => date?.getTime() ?? null;
 const dateOrNull = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
 
 /** The row as the domain knows it; its HMAC is checked by {@link file://../sealed-rows.ts}. */
-export const toCredential = (row: CredentialEntity): Credential => ({
+export const toCredential = (row: CredentialEntity, policy: CredentialPolicy): Credential => ({
+  policy,
   credentialId: row.credentialId,
   namespaceId: row.namespaceId,
   namespace: row.namespace,

@@ -1,0 +1,207 @@
+import type { Finding, RequestOf, storeCredential } from '@keymesh/contracts';
+import type { Clock } from '@keymesh/kernel';
+import type { Call } from '@keymesh/mesh';
+import { v7 as uuidv7 } from 'uuid';
+import { credentialResource, namespaceResource, type AskPolicy } from '../domain/access.js';
+import { announcePromoted, announceRecord } from '../domain/announcements.js';
+import type { Attempt } from '../domain/audit-trail.js';
+import type { Credential } from '../domain/credential.js';
+import {
+  assembleValues,
+  checkExpectation,
+  draftCredential,
+  effectiveExpiry,
+  requestedMetadata,
+} from '../domain/draft.js';
+import type { Fingerprinted, MutationTransaction } from '../domain/mutations.js';
+import { namespaceOf } from '../domain/name.js';
+import { disposeValues, type Values } from '../domain/parts.js';
+import type { OpenNamespace } from '../domain/ports.js';
+import { refuseWeak, sorted, toFindings, type Quality } from '../domain/quality/assess-quality.js';
+import type { CredentialPolicyOf } from '../domain/quality/credential-policy.js';
+import type { JudgeValue } from '../domain/quality/judge-value.js';
+import { scoreWith } from '../domain/quality/quality-score.js';
+import { addCurrent } from '../domain/stages.js';
+import { checkRotationAdapter } from '../domain/types/check-values.js';
+import type { CredentialTypePlugin } from '../domain/types/plugin.js';
+import { permitOn } from './permit.js';
+
+// The steps of storing one credential; a batch takes the same ones for each of its items.
+
+export interface StorePorts {
+  readonly askPolicy: AskPolicy;
+  readonly judgeValue: JudgeValue;
+  readonly credentialPolicyOf: CredentialPolicyOf;
+  readonly clock: Clock;
+}
+
+type Request = RequestOf<typeof storeCredential>;
+
+/** @throws DENIED */
+export function permitStore(
+  { askPolicy, clock }: StorePorts,
+  {
+    name,
+    existing,
+    call,
+    attempt,
+  }: {
+    readonly name: string;
+    readonly existing: Credential | undefined;
+    readonly call: Call;
+    readonly attempt: Attempt;
+  },
+): void {
+  const nowMs = clock.now();
+  if (existing !== undefined) attempt.about(existing);
+  permitOn(
+    { askPolicy, call, attempt, nowMs },
+    'store',
+    existing === undefined ? namespaceResource(namespaceOf(name)) : credentialResource(existing, nowMs),
+  );
+}
+
+/** A value that was found good enough to be stored. */
+export interface PreparedStore {
+  readonly plugin: CredentialTypePlugin;
+  readonly name: string;
+  readonly request: Request;
+  readonly values: Values;
+  /** Those of `values` that were made here; whoever prepared disposes them. */
+  readonly generated: Values;
+  readonly quality: Quality;
+}
+
+/**
+ * Before the transaction: makes what is to be generated, and judges the value.
+ * @param wanted name: canonical; known: what memory says is there, for the provider that it keeps.
+ * @throws CREDENTIAL_VALUES_INVALID, CREDENTIAL_EMPTY, CREDENTIAL_WEAK, PAYLOAD_TOO_LARGE, ROTATION_UNSUPPORTED, UNAVAILABLE
+ */
+export async function prepareStore(
+  { judgeValue }: StorePorts,
+  wanted: {
+    readonly plugin: CredentialTypePlugin;
+    readonly name: string;
+    readonly request: Request;
+    readonly known: Credential | undefined;
+  },
+): Promise<PreparedStore> {
+  const { plugin, name, request, known } = wanted;
+  if (request.rotation !== undefined) checkRotationAdapter(plugin, request.rotation.adapter);
+  const { values, generated } = await assembleValues(plugin, request);
+  try {
+    const provider = request.provider ?? known?.provider;
+    const quality = await judgeValue({ plugin, values, name, provider, generated: Object.keys(generated) });
+    refuseWeak(quality.findings);
+    return { plugin, name, request, values, generated, quality };
+  } catch (error) {
+    disposeValues(generated);
+    throw error;
+  }
+}
+
+interface StoreInTransaction {
+  readonly prepared: PreparedStore;
+  readonly namespace: OpenNamespace;
+  readonly call: Call;
+  readonly attempt: Attempt;
+}
+
+export interface Stored {
+  readonly stored: Credential;
+  readonly created: boolean;
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * In the transaction: rows, record and event.
+ * @throws DENIED, CREDENTIAL_EXISTS, CREDENTIAL_NOT_FOUND, VERSION_CONFLICT, ROTATION_IN_PROGRESS, BAD_REQUEST, CREDENTIAL_WEAK
+ */
+export async function writeStore(
+  ports: StorePorts,
+  transaction: MutationTransaction,
+  { prepared, namespace, call, attempt }: StoreInTransaction,
+): Promise<Stored> {
+  const { name, request } = prepared;
+  const existing = await transaction.lockByName(name);
+  // Once more on the locked row: its owner or tags may have changed since memory was asked.
+  permitStore(ports, { name, existing, call, attempt });
+  checkExpectation(existing, request);
+  const { stored, findings } = await writeVersion(ports, transaction, {
+    ...{ existing, prepared, namespace, by: call.principal },
+  });
+  attempt.about(stored, stored.currentVersion);
+  await announceRecord(transaction, attempt.success());
+  await announcePromoted(transaction, stored, call, ports.clock.now());
+  return { stored, created: existing === undefined, findings };
+}
+
+interface NewVersion {
+  readonly existing: Credential | undefined;
+  readonly prepared: PreparedStore;
+  readonly namespace: OpenNamespace;
+  readonly by: string;
+}
+
+async function writeVersion(
+  ports: StorePorts,
+  transaction: MutationTransaction,
+  { existing, prepared, namespace, by }: NewVersion,
+): Promise<{ readonly stored: Credential; readonly findings: readonly Finding[] }> {
+  const change = { nowMs: ports.clock.now(), revision: await transaction.nextRevision() };
+  const { plugin, name, request, values, quality } = prepared;
+  const { namespaceId } = namespace;
+  const policy = ports.credentialPolicyOf(namespaceOf(name), plugin.type);
+  const { credential, changes } =
+    existing === undefined
+      ? {
+          credential: draftCredential(request, {
+            ...{ ...change, credentialId: uuidv7(), namespaceId, owner: by, policy },
+          }),
+          changes: [],
+        }
+      : addCurrent({ ...existing, ...requestedMetadata(request) }, change);
+  const { credentialId, currentVersion: version } = credential;
+  const { fingerprint, found } = await compareValue(transaction, prepared, { ...credential });
+  const findings = sorted([...quality.findings, ...found]);
+  refuseWeak(findings);
+  const strengthScore = scoreWith(quality.score, found);
+  const expiresAtMs = effectiveExpiry(plugin, request, credential.expiresAtMs, quality.expiresAtMs);
+  const stored = { ...credential, strengthScore, expiresAtMs };
+
+  await (existing === undefined
+    ? transaction.insertCredential(stored)
+    : transaction.updateCredential(stored));
+  await transaction.setStages(credentialId, changes, change.revision);
+  await transaction.insertVersion({
+    ...namespace.seal({ credentialId, version }, values, { compress: plugin.compress }),
+    ...{ credentialId, version, strengthScore, fingerprint },
+    stage: 'current',
+    createdBy: by,
+    createdAtMs: change.nowMs,
+    rotationId: null,
+    destroyedAtMs: null,
+    revision: change.revision,
+  });
+  return { stored, findings };
+}
+
+/** Whether the namespace knows the value already; who has it is not said. */
+async function compareValue(
+  transaction: MutationTransaction,
+  { plugin, values }: PreparedStore,
+  place: Pick<Credential, 'namespaceId' | 'credentialId' | 'policy'>,
+): Promise<{ readonly fingerprint: string | null; readonly found: Finding[] }> {
+  const primary = values[plugin.primaryPart];
+  if (primary === undefined) return { fingerprint: null, found: [] };
+  const compared = await transaction.fingerprintValue(place, primary);
+  return {
+    fingerprint: compared.fingerprint,
+    found: toFindings(plugin, place.policy, new Set(broken(compared))),
+  };
+}
+
+const broken = ({ reused, repeated }: Fingerprinted): string[] => [
+  ...(reused ? ['reused'] : []),
+  ...(repeated ? ['repeated'] : []),
+];
