@@ -4,6 +4,10 @@ import type { TestPostgres } from '@keymesh/testing';
 import type { DataSource } from 'typeorm';
 import { makeAskPolicy } from '../../src/domain/access.js';
 import { makeAudited } from '../../src/domain/audit-trail.js';
+import { readCommonPasswords } from '../../src/domain/quality/common-passwords.js';
+import { makeCredentialPolicies } from '../../src/domain/quality/credential-policies.js';
+import { guessBits } from '../../src/domain/quality/guessability.js';
+import { makeJudgeValue } from '../../src/domain/quality/judge-value.js';
 import { makeRowSeal, type RowSeal } from '../../src/domain/row-mac.js';
 import { makeKeyring } from '../../src/kms/keyring.js';
 import { makeValueVault } from '../../src/kms/value-vault.js';
@@ -32,8 +36,15 @@ export async function openPostgresVault(postgres: TestPostgres) {
   const { kms, control: kmsControl } = makeFakeKms();
   const { policy, control: policyControl } = makeFakePolicy();
   const { key: meshKey } = makeSigningKey();
-  const values = makeValueVault(makeKeyring({ kms, store: makeKekStore(dataSource), clock: systemClock }));
+  const keyring = makeKeyring({ kms, store: makeKekStore(dataSource), clock: systemClock });
+  const values = makeValueVault(keyring);
+  const credentialPolicyOf = makeCredentialPolicies();
   const ports = {
+    credentialPolicyOf,
+    judgeValue: makeJudgeValue({
+      ...{ guessBits, credentialPolicyOf, clock: systemClock },
+      isCommon: readCommonPasswords(),
+    }),
     audited: makeAudited({ instance: 'spec', clock: systemClock, recordDurably: () => Promise.resolve() }),
     askPolicy: makeAskPolicy(policy),
     policy,
@@ -58,6 +69,9 @@ export async function openPostgresVault(postgres: TestPostgres) {
     seal,
     index,
     values,
+    keyring,
+    kmsPort: kms,
+    mutations: ports.mutations,
     kms: kmsControl,
     policy: policyControl,
     store: makeStoreCredential(ports),
