@@ -44,7 +44,10 @@ function init(): Command {
       await runCommand('recovery init', options, async () => {
         const split = { shares: Number(options.shares), threshold: Number(options.threshold) };
         const made = await makeRecoveryKey(options.out, split);
-        if (options.json) return printJson({ ...made, ...split });
+        if (options.json) {
+          printJson({ ...made, ...split });
+          return;
+        }
         print(`Made recovery key ${made.keyId}: any ${split.threshold} of ${split.shares} shares open it.`);
         print(`  for the vault:   ${made.publicKeyFile} (KEYMESH_KMS_RECOVERY_PUBLIC_KEY_FILE)`);
         for (const [at, file] of made.shareFiles.entries()) print(`  for holder ${at + 1}:    ${file}`);
