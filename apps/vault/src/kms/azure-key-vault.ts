@@ -42,7 +42,7 @@ export function makeAzureKeyVaultKms(options: AzureKeyVaultOptions): Kms {
         const current = properties.version ?? '';
         // EXPOSE: Key Vault wraps what it is given, over TLS.
         const answer = await azure.ofVersion(current).wrapKey(algorithm, bound.expose(), { abortSignal });
-        return { version: current, wrapped: answer.result };
+        return { version: current, wrapped: answered(answer.result) };
       });
       const header = encodeHeader(version, wrapped);
       const box = sealUnderWrappingKey({ wrappingKey, header, context: textOfContext(context), key: plain });
@@ -50,10 +50,10 @@ export function makeAzureKeyVaultKms(options: AzureKeyVaultOptions): Kms {
     },
     async unwrapKey(wrapped, context) {
       const { version, wrappedKey, header, box } = decodeWrapped(wrapped);
-      const { result } = await azured((abortSignal) =>
-        azure.ofVersion(version).unwrapKey(algorithm, wrappedKey, { abortSignal }),
-      );
-      using bound = new Secret(result, 'bound-key');
+      using bound = await azured(async (abortSignal) => {
+        const answer = await azure.ofVersion(version).unwrapKey(algorithm, wrappedKey, { abortSignal });
+        return new Secret(answered(answer.result), 'bound-key');
+      });
       using wrappingKey = openBound(bound, context);
       return openUnderWrappingKey({ wrappingKey, header, context: textOfContext(context), box });
     },
@@ -98,6 +98,12 @@ async function azured<T>(call: (signal: AbortSignal) => Promise<T>): Promise<T> 
     const reason = typeof statusCode === 'number' ? `HTTP ${String(statusCode)}` : errorNameOf(error);
     throw kmsUnavailable('azure-key-vault', reason);
   }
+}
+
+/** The SDK promises bytes, and hands on what it got. */
+function answered(bytes: Uint8Array | undefined): Uint8Array {
+  if (bytes === undefined || bytes.length === 0) throw new Error('no bytes');
+  return bytes;
 }
 
 const FORMAT = 1;
