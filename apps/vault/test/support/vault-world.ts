@@ -18,7 +18,7 @@ import {
   type TestPrincipal,
 } from '@keymesh/testing';
 import type { DataSource } from 'typeorm';
-import { readVaultConfig, type VaultConfig } from '../../src/config.js';
+import { readVaultConfig, type KmsConfig, type VaultConfig } from '../../src/config.js';
 import { openKms } from '../../src/kms/index.js';
 import { vaultMigrations } from '../../src/migrations/index.js';
 import { vaultEntities } from '../../src/store/entities/index.js';
@@ -78,14 +78,14 @@ export async function openRows(postgres: TestPostgres): Promise<DataSource> {
   }).initialize();
 }
 
-export async function startVaultWorld(): Promise<VaultWorld> {
+/** @param kms variables of what keeps the root, if not a master key file. */
+export async function startVaultWorld(kms?: Readonly<Record<string, string>>): Promise<VaultWorld> {
   const [mesh, postgres] = await Promise.all([startTestMesh(), startTestPostgres()]);
   const home = await makeServiceHome(mesh, postgres);
   const masterKeyFile = join(home.folder, 'master.key');
   await writeFile(masterKeyFile, randomBytes(32), { mode: 0o600 });
   await migrateVault(postgres);
   const rows = await openRows(postgres);
-  await keepTestKeys(rows, mesh, masterKeyFile);
 
   const clients: TestPrincipal[] = [];
   const running: RunningService<VaultConfig>[] = [];
@@ -93,11 +93,12 @@ export async function startVaultWorld(): Promise<VaultWorld> {
   await home.publishBundle(clients);
   const environment: VaultWorld['environment'] = (more = {}) =>
     home.environmentOf('vault', {
-      KEYMESH_KMS_MASTER_KEY_FILE: masterKeyFile,
+      ...(kms ?? { KEYMESH_KMS_MASTER_KEY_FILE: masterKeyFile }),
       OTEL_SDK_DISABLED: 'true',
       KEYMESH_LOG_LEVEL: process.env.VAULT_LOG ?? 'silent',
       ...more,
     });
+  await keepTestKeys(rows, mesh, readVaultConfig(environment()).kms);
   const callerOf = async (principal: TestPrincipal | 'rotation'): Promise<Caller> => {
     const { name, signingKey } = principal === 'rotation' ? mesh.identities.rotation : principal;
     const connection = await mesh.connectAs(principal);
@@ -153,8 +154,8 @@ export async function startVaultWorld(): Promise<VaultWorld> {
 }
 
 /** The mesh's test key stands in for the one that init.js makes. */
-async function keepTestKeys(rows: DataSource, mesh: TestMesh, masterKeyFile: string): Promise<void> {
-  const kms = await openKms({ kind: 'local', masterKeyFile, passphrase: undefined });
+async function keepTestKeys(rows: DataSource, mesh: TestMesh, config: KmsConfig): Promise<void> {
+  const kms = await openKms(config);
   const seed = fromBase64Url(mesh.meshKey.privateKey.export({ format: 'jwk' }).d ?? '') ?? new Uint8Array();
   const integrity = new Secret(new Uint8Array(randomBytes(32)), 'integrity');
   await addSystemKey(rows, kms, { purpose: 'mesh', key: new Secret(seed, 'seed'), publicKey: null });
