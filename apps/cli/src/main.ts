@@ -8,8 +8,10 @@ import { enrolCommand } from './commands/enrol-command.js';
 import { findingsCommand } from './commands/finding-command.js';
 import { fsckCommand } from './commands/fsck-command.js';
 import { keyCommand } from './commands/key-commands.js';
+import { leaseCommand } from './commands/lease-commands.js';
 import { meshCommands } from './commands/mesh-commands.js';
 import { principalCommand } from './commands/principal-commands.js';
+import { recoveryCommand } from './commands/recovery-commands.js';
 import { valueCommands } from './commands/value-commands.js';
 import { vaultCommand } from './commands/vault-commands.js';
 
@@ -34,6 +36,8 @@ export function makeProgram(): Command {
     keyCommand(),
     vaultCommand(),
     fsckCommand(),
+    recoveryCommand(),
+    leaseCommand(),
     ...meshCommands(),
   ])
     program.addCommand(command);

@@ -14,6 +14,7 @@ import { SECOND } from '@keymesh/kernel';
 import { z } from 'zod';
 import type { LeaseLimits } from './domain/leases.js';
 import { parseCredentialPolicy, type CredentialPolicyFile } from './domain/quality/credential-policies.js';
+import { parseTemplates } from './domain/templates/index.js';
 import { leaseVariables, toLeaseLimits } from './lease-settings.js';
 import { kmsVariables, toKmsConfig, type KmsConfig } from './kms/root-settings.js';
 
@@ -23,18 +24,21 @@ export { kmsVariables, toKmsConfig, type KmsConfig } from './kms/root-settings.j
 const MAX_UNLEDGERED_SECONDS = 6 * 86_400;
 
 /** A JSON file, read and checked at once: a sentence for each field that is wrong. */
-const credentialPolicyFile = z.string().transform((path, context): CredentialPolicyFile => {
-  let text = '';
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    context.issues.push({ code: 'custom', input: undefined, message: 'must name a file that can be read' });
-    return z.NEVER;
-  }
-  const { policy, problems } = parseCredentialPolicy(text);
-  for (const message of problems) context.issues.push({ code: 'custom', input: undefined, message });
-  return policy;
-});
+const checkedFile = <Content extends { readonly problems: readonly string[] }>(
+  check: (text: string) => Content,
+) =>
+  z.string().transform((path, context): Content => {
+    let text = '';
+    try {
+      text = readFileSync(path, 'utf8');
+    } catch {
+      context.issues.push({ code: 'custom', input: undefined, message: 'must name a file that can be read' });
+      return z.NEVER;
+    }
+    const content = check(text);
+    for (const message of content.problems) context.issues.push({ code: 'custom', input: undefined, message });
+    return content;
+  });
 
 const vaultVariables = {
   ...commonVariables,
@@ -59,7 +63,7 @@ const vaultVariables = {
   KEYMESH_VERSION_CACHE_MIB: integerVariable(1, 4_096)
     .prefault('64')
     .describe('Sealed versions kept in memory, MiB in all.'),
-  KEYMESH_CREDENTIAL_POLICY_FILE: credentialPolicyFile
+  KEYMESH_CREDENTIAL_POLICY_FILE: checkedFile(parseCredentialPolicy)
     .optional()
     .describe('JSON file of the credential policy, by namespace and type; absent: what is built in.'),
   KEYMESH_BREACHED_PASSWORDS_FILE: z
@@ -68,6 +72,9 @@ const vaultVariables = {
     .describe(
       'File of lines SHA1:count ordered by hash, as Have I Been Pwned publishes it; absent: not looked up.',
     ),
+  KEYMESH_TEMPLATES_FILE: checkedFile(parseTemplates)
+    .optional()
+    .describe('JSON file of credential templates beside the built-in ones.'),
   ...leaseVariables,
   KEYMESH_RATE_LIMIT_PER_SECOND: integerVariable(1, 1_000_000)
     .prefault('10000')
@@ -86,6 +93,7 @@ export interface VaultConfig extends CommonConfig {
   readonly versionCacheBytes: number;
   readonly credentialPolicy: CredentialPolicyFile;
   readonly breachedPasswordsFile: string | undefined;
+  readonly templates: readonly CredentialTemplate[];
   readonly leases: LeaseLimits;
   readonly rateLimit: { readonly requestsPerSecond: number; readonly burst: number };
 }
@@ -99,8 +107,9 @@ export const vaultConfig = z.object(vaultVariables).transform((variables, contex
   staleForSeconds: variables.KEYMESH_STALE_FOR_SECONDS,
   maxUnledgeredSeconds: variables.KEYMESH_MAX_UNLEDGERED_SECONDS,
   versionCacheBytes: variables.KEYMESH_VERSION_CACHE_MIB * 2 ** 20,
-  credentialPolicy: variables.KEYMESH_CREDENTIAL_POLICY_FILE ?? {},
+  credentialPolicy: variables.KEYMESH_CREDENTIAL_POLICY_FILE?.policy ?? {},
   breachedPasswordsFile: variables.KEYMESH_BREACHED_PASSWORDS_FILE,
+  templates: variables.KEYMESH_TEMPLATES_FILE?.templates ?? [],
   leases: toLeaseLimits(variables),
   rateLimit: {
     requestsPerSecond: variables.KEYMESH_RATE_LIMIT_PER_SECOND,

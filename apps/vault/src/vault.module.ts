@@ -5,10 +5,12 @@ import {
   type ServiceDefinition,
   type ServiceKit,
 } from '@keymesh/service-kit';
+import { batchOperations } from './compose/batch.js';
 import { credentialOperations } from './compose/credentials.js';
 import { keyOperations } from './compose/keys.js';
 import { leaseOperations } from './compose/leases.js';
 import { makePorts } from './compose/ports.js';
+import { typeOperations } from './compose/types.js';
 import { versionOperations } from './compose/versions.js';
 import { readVaultConfig, type VaultConfig } from './config.js';
 import type { LedgerLag } from './domain/ledger-lag.js';
@@ -21,9 +23,11 @@ import { certifyKey } from './operations/certify-channel-key.js';
 import { makeBundleFloor } from './store/bundle-floor.js';
 import { vaultEntities } from './store/entities/index.js';
 import {
+  BATCH_CONTRACTS,
   CREDENTIAL_CONTRACTS,
   KEY_CONTRACTS,
   LEASE_CONTRACTS,
+  TYPE_CONTRACTS,
   VERSION_CONTRACTS,
 } from './transport/contracts.js';
 import { openFlooredPolicy } from './transport/floored-policy.js';
@@ -68,7 +72,7 @@ export function makeVaultService(
         Promise.resolve(certifyKey('vault', publicKey, meshKey, kit.clock.now())),
       );
     },
-    controllers: [CREDENTIAL_CONTRACTS, KEY_CONTRACTS, LEASE_CONTRACTS, VERSION_CONTRACTS].map((group) =>
+    controllers: [BATCH_CONTRACTS, CREDENTIAL_CONTRACTS, KEY_CONTRACTS, LEASE_CONTRACTS, TYPE_CONTRACTS, VERSION_CONTRACTS].map((group) =>
       rpcController(OPERATIONS, group),
     ),
     providers: [
@@ -84,9 +88,11 @@ export function makeVaultService(
           const ports = makePorts(kit, opened, store, quality, ledgerLag, metricsOf(kit));
           return {
             ...credentialOperations(ports),
+            ...batchOperations(ports),
             ...versionOperations(ports),
             ...(await keyOperations(ports)),
             ...leaseOperations(ports),
+            ...typeOperations(ports),
           };
         },
       },

@@ -3,6 +3,7 @@ import { fromBase64Url, Secret, signingKeyOf, systemClock } from '@keymesh/kerne
 import { connectMesh, makeCaller } from '@keymesh/mesh';
 import { findHome, profileName } from './config.js';
 import { makeCredentials, type CallOptions, type Credentials } from './credentials.js';
+import { makeLeases, type Leases } from './leases.js';
 import { readProfile, type Profile } from './profile.js';
 
 export interface ConnectOptions {
@@ -16,6 +17,7 @@ export interface ConnectOptions {
 export interface Keymesh extends AsyncDisposable {
   readonly principal: string;
   readonly credentials: Credentials;
+  readonly leases: Leases;
   /** Any other operation of `@keymesh/contracts`, by its contract. */
   call<C extends RpcContract>(
     contract: C,
@@ -56,6 +58,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Keymesh> {
   return {
     principal: profile.principal,
     credentials: makeCredentials(connection, caller),
+    leases: makeLeases(connection, caller),
     call: (contract, request, callOptions) => caller.call(contract, request, callOptions),
     close,
     [Symbol.asyncDispose]: close,

@@ -25,12 +25,18 @@ export const EVENTS = {
     subjects.event('vault', 'credential', 'deleted'),
     z.strictObject({ ...header, credentialId: z.uuid(), revision: z.int() }),
   ),
+  /** A lease was ended before its time. */
+  leaseRevoked: event(
+    subjects.event('vault', 'lease', 'revoked'),
+    z.strictObject({ ...header, leaseId: z.uuid(), principal: z.string(), credentialId: z.uuid() }),
+  ),
   /** A tree head of the audit log was signed. Kept apart from the ledger's database, so that a restored copy cannot sign another history. */
   checkpointSigned: event(
     subjects.event('audit', 'checkpoint', 'signed'),
     z.strictObject({ ...header, size: z.int(), checkpoint: z.string(), verifierKey: z.string() }),
   ),
 } as const;
+export type LeaseRevoked = z.output<(typeof EVENTS)['leaseRevoked']['schema']>;
 export type VersionPromoted = z.output<(typeof EVENTS)['versionPromoted']['schema']>;
 
 /** What a principal is told on `keymesh.v1.push.<principal>.credential.rotated`: an id, never a name or value. A hint: it asks the vault. */
@@ -40,3 +46,7 @@ export const credentialRotatedPush = z.strictObject({
   revision: z.int(),
 });
 export type CredentialRotatedPush = z.output<typeof credentialRotatedPush>;
+
+/** What a principal is told on `keymesh.v1.push.<principal>.lease.revoked`: a hint, as every push. It asks the vault. */
+export const leaseRevokedPush = z.strictObject({ leaseId: z.uuid() });
+export type LeaseRevokedPush = z.output<typeof leaseRevokedPush>;

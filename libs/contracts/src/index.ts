@@ -12,6 +12,8 @@ export * from './audit-event.js';
 export * from './statements.js';
 export * from './credential-types.js';
 export * from './operations/vault.js';
+export * from './operations/vault-batch.js';
+export * from './operations/vault-leases.js';
 export * from './operations/vault-keys.js';
 export * from './operations/vault-types.js';
 export * from './operations/channel.js';

@@ -72,7 +72,10 @@ const special: Partial<Record<ServiceName, SubjectPermissions>> = {
     subscribe: [],
   },
   'anomaly-detector': { publish: [subjects.alertAll], subscribe: [] },
-  rotation: { publish: [subjects.push('*', 'credential', 'rotated')], subscribe: [] },
+  rotation: {
+    publish: [subjects.push('*', 'credential', 'rotated'), subjects.push('*', 'lease', 'revoked')],
+    subscribe: [],
+  },
 };
 
 /** The allow-lists of one of the mesh's own services. No service may create, change, purge or delete a stream or consumer. */

@@ -1,7 +1,10 @@
 import {
   credentialRotatedPush,
+  leaseRevokedPush,
   subjects,
   type CredentialRotatedPush,
+  type LeaseRevoked,
+  type LeaseRevokedPush,
   type VersionPromoted,
 } from '@keymesh/contracts';
 import { insertOutbox, transact } from '@keymesh/postgres';
@@ -53,6 +56,22 @@ export const pushPromotion = (
       });
     }
     return readers.length;
+  });
+
+/** Tells a principal that a lease of its was ended, once for an event, by the outbox. */
+export const pushLeaseRevoked = (
+  dataSource: DataSource,
+  { eventId, principal, leaseId }: LeaseRevoked,
+): Promise<void> =>
+  transact(dataSource, async (manager) => {
+    if (!(await takeEvent(manager, eventId))) return;
+    const body: LeaseRevokedPush = leaseRevokedPush.parse({ leaseId });
+    await insertOutbox(manager, {
+      kind: 'push',
+      id: uuidv7(),
+      subject: subjects.push(principal, 'lease', 'revoked'),
+      payload: Buffer.from(JSON.stringify(body), 'utf8'),
+    });
   });
 
 /** A deleted credential has no holders. */

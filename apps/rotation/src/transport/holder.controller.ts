@@ -11,7 +11,7 @@ import {
 } from '@keymesh/service-kit';
 import { Controller, Inject } from '@nestjs/common';
 import type { OutboxRelay } from '@keymesh/postgres';
-import { forgetDeleted, pushPromotion } from '../holders/push-promotion.js';
+import { forgetDeleted, pushLeaseRevoked, pushPromotion } from '../holders/push-promotion.js';
 import { recordHoldings, type Holding } from '../store/holders.js';
 import { assertSignedBy, isSignedBy } from './signed-by.js';
 import { RELAY } from './tokens.js';
@@ -62,6 +62,11 @@ export class HolderController {
       const event = EVENTS.credentialDeleted.schema.safeParse(parse(delivery));
       if (!event.success) throw failure('MALFORMED_MESSAGE');
       await forgetDeleted(dataSource, event.data);
+    } else if (delivery.subject === EVENTS.leaseRevoked.subject) {
+      const event = EVENTS.leaseRevoked.schema.safeParse(parse(delivery));
+      if (!event.success) throw failure('MALFORMED_MESSAGE');
+      await pushLeaseRevoked(dataSource, event.data);
+      this.relay.poke();
     }
   }
 }

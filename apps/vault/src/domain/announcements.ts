@@ -6,7 +6,11 @@ import { v7 as uuidv7 } from 'uuid';
 import type { z } from 'zod';
 import type { Written } from './audit-trail.js';
 import type { Credential } from './credential.js';
+import type { Lease } from './leases.js';
 import type { MutationTransaction } from './mutations.js';
+
+/** A transaction, as far as something leaves with it. */
+export type Announcing = Pick<MutationTransaction, 'announce'>;
 
 /** Puts the audit record of a mutation into its own transaction: it is recorded if, and only if, it happened. */
 export const announceRecord = (
@@ -59,14 +63,27 @@ export function announceDeleted(
   });
 }
 
-const eventHeader = ({ traceparent }: Call, nowMs: number) => ({
+/** Tells the other services that a lease was ended before its time; rotation tells its principal. */
+export function announceLeaseRevoked(
+  transaction: Announcing,
+  { leaseId, principal, credentialId }: Lease,
+  call: Pick<Call, 'traceparent'>,
+  nowMs: number,
+): Promise<void> {
+  return announceEvent(transaction, EVENTS.leaseRevoked, {
+    ...eventHeader(call, nowMs),
+    ...{ leaseId, principal, credentialId },
+  });
+}
+
+const eventHeader = ({ traceparent }: Pick<Call, 'traceparent'>, nowMs: number) => ({
   eventId: uuidv7(),
   occurredAt: new Date(nowMs).toISOString(),
   ...(traceparent === undefined ? {} : { traceparent }),
 });
 
 function announceEvent<Schema extends z.ZodType<{ eventId: string }>>(
-  transaction: MutationTransaction,
+  transaction: Announcing,
   { subject, schema }: { readonly subject: string; readonly schema: Schema },
   content: z.input<Schema>,
 ): Promise<void> {

@@ -1,6 +1,7 @@
 import { CreateVault1795305600000 } from './1795305600000-create-vault.js';
 import { CredentialLifecycle1795651200000 } from './1795651200000-credential-lifecycle.js';
 import { KeyJobs1795651200001 } from './1795651200001-key-jobs.js';
+import { Leases1795651200002 } from './1795651200002-leases.js';
 import { RestoreEpoch1795651200003 } from './1795651200003-restore-epoch.js';
 
 /** In order; an applied one is never changed. */
@@ -8,5 +9,6 @@ export const vaultMigrations = [
   CreateVault1795305600000,
   CredentialLifecycle1795651200000,
   KeyJobs1795651200001,
+  Leases1795651200002,
   RestoreEpoch1795651200003,
 ];

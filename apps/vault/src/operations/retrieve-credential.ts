@@ -1,4 +1,4 @@
-import { failure, type ReplyOf, type retrieveCredential } from '@keymesh/contracts';
+import { failure, type Action, type ReplyOf, type retrieveCredential } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Call, Handler } from '@keymesh/mesh';
 import type { AskPolicy } from '../domain/access.js';
@@ -11,16 +11,19 @@ import { permitLookup } from './permit.js';
 
 export type RetrieveStage = 'metadata' | 'decide' | 'version' | 'open' | 'journal';
 
-export interface RetrieveCredentialPorts {
+export interface RetrieveCredentialPorts extends OpenCredentialPorts {
   readonly audited: Audited;
+  /** For metrics: how long each stage took. */
+  readonly onStage?: (stage: RetrieveStage, durationMs: number) => void;
+}
+
+export interface OpenCredentialPorts {
   readonly index: Pick<MetadataIndex, 'findByName' | 'stillHolds'>;
   readonly policy: Pick<PolicyPort, 'version'>;
   readonly askPolicy: AskPolicy;
   readonly versions: VersionReader;
   readonly values: Pick<ValueVault, 'open'>;
   readonly clock: Clock;
-  /** For metrics: how long each stage took. */
-  readonly onStage?: (stage: RetrieveStage, durationMs: number) => void;
 }
 
 type Reply = ReplyOf<typeof retrieveCredential>;
@@ -81,11 +84,11 @@ export interface OpenedCredential {
 
 /**
  * Decides, and opens the version that was asked for: all of a retrieve but its record and its release.
- * @param name canonical. @returns undefined when Postgres holds newer rows than memory: begin again. @throws as a retrieve
+ * @param name canonical. @param action what the caller must be allowed. @returns undefined when Postgres holds newer rows than memory: begin again. @throws as a retrieve
  */
 export async function openOnce(
-  ports: RetrieveCredentialPorts,
-  { name, ...selector }: Selector & { readonly name: string },
+  ports: OpenCredentialPorts,
+  { name, action = 'retrieve', ...selector }: Selector & { readonly name: string; readonly action?: Action },
   call: Call,
   attempt: Attempt,
   stage: (stage: RetrieveStage) => void = () => undefined,
@@ -95,7 +98,7 @@ export async function openOnce(
 
   const decidedBy = ports.policy.version();
   const question = { askPolicy: ports.askPolicy, call, attempt, nowMs: ports.clock.now() };
-  const credential = permitLookup(question, 'retrieve', { name }, lookup);
+  const credential = permitLookup(question, action, { name }, lookup);
   stage('decide');
 
   const version = selectVersion(credential, selector);
@@ -114,7 +117,7 @@ export async function openOnce(
 
 /** Whether what was opened may still go out, asked after its record: nothing that it rests on has changed. Synchronous. */
 export const mayRelease = (
-  { index, policy }: Pick<RetrieveCredentialPorts, 'index' | 'policy'>,
+  { index, policy }: Pick<OpenCredentialPorts, 'index' | 'policy'>,
   { lookup, decidedBy }: OpenedCredential,
 ): boolean => index.stillHolds(lookup) && policy.version() === decidedBy;
 

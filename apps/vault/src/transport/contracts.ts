@@ -1,22 +1,34 @@
 import {
+  batchRetrieveCredentials,
+  batchStoreCredentials,
   cancelKeyJob,
   certifyChannelKey,
+  checkQuality,
   credentialHistory,
   deleteCredential,
   describeCredential,
+  describeType,
   destroyKey,
   discardVersion,
+  exportCredentials,
+  importCredentials,
   keyJob,
   keyStatus,
+  issueLease,
   listCredentials,
+  listLeases,
   listKeyJobs,
   listRotatable,
+  listTypes,
   lockVault,
   prepareVersion,
   promoteVersion,
+  renewLease,
   reencryptNamespace,
   retrieveCredential,
   revealVersion,
+  revokeLease,
+  revokeLeases,
   rewrapKeys,
   rotateKey,
   storeCredential,
@@ -34,6 +46,19 @@ export const CREDENTIAL_CONTRACTS = {
   describeCredential,
   credentialHistory,
   deleteCredential,
+};
+
+/** What is known of credential types, and how good a value would be. */
+export const TYPE_CONTRACTS = { listTypes, describeType, checkQuality };
+
+/** Many credentials at once, in and out, and starting points for new ones. */
+export const BATCH_CONTRACTS = {
+  batchStoreCredentials,
+  batchRetrieveCredentials,
+  exportCredentials,
+  importCredentials,
+  listTemplates,
+  describeTemplate,
 };
 
 /** What operators do to keys and the vault's lock. */
@@ -60,3 +85,6 @@ export const VERSION_CONTRACTS = {
   listRotatable,
   certifyChannelKey,
 };
+
+/** Leases of issued values. */
+export const LEASE_CONTRACTS = { issueLease, renewLease, revokeLease, revokeLeases, listLeases };

@@ -1,9 +1,11 @@
 import { CredentialEntity } from './credential.entity.js';
 import { CredentialVersionEntity } from './credential-version.entity.js';
+import { LeaseEntity } from './lease.entity.js';
 import { BundleFloorEntity, NamespaceEntity, NamespaceKekEntity, SystemKeyEntity } from './key.entities.js';
 
 export { CredentialEntity } from './credential.entity.js';
 export { CredentialVersionEntity } from './credential-version.entity.js';
+export { LeaseEntity } from './lease.entity.js';
 export { BundleFloorEntity, NamespaceEntity, NamespaceKekEntity, SystemKeyEntity } from './key.entities.js';
 
 export const vaultEntities = [
@@ -13,4 +15,5 @@ export const vaultEntities = [
   NamespaceKekEntity,
   SystemKeyEntity,
   BundleFloorEntity,
+  LeaseEntity,
 ];
