@@ -10,6 +10,7 @@ import {
   type CommonConfig,
   type Environment,
 } from '@keymesh/service-kit';
+import type { CredentialTemplate } from '@keymesh/contracts';
 import { SECOND } from '@keymesh/kernel';
 import { z } from 'zod';
 import type { LeaseLimits } from './domain/leases.js';

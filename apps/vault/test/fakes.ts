@@ -5,12 +5,19 @@ import type { Call } from '@keymesh/mesh';
 import { ROLE_ACTIONS } from '@keymesh/policy-engine';
 import { makeTestClock } from '@keymesh/testing';
 import { makeAskPolicy } from '../src/domain/access.js';
-import { makeAudited } from '../src/domain/audit-trail.js';
+import { makeAudited, makeBeginAttempt, type AuditTrailOptions } from '../src/domain/audit-trail.js';
 import type { Credential, CredentialVersion } from '../src/domain/credential.js';
 import { liveStageOf } from '../src/domain/credential.js';
-import type { Announcement, Mutated, Mutations, MutationTransaction } from '../src/domain/mutations.js';
+import type {
+  Announcement,
+  Changed,
+  Mutated,
+  Mutations,
+  MutationTransaction,
+} from '../src/domain/mutations.js';
 import type { Values } from '../src/domain/parts.js';
 import type { ListVersions, Lookup, MetadataIndex, PolicyPort, VersionReader } from '../src/domain/ports.js';
+import { makeTemplates } from '../src/domain/templates/index.js';
 import { readCommonPasswords } from '../src/domain/quality/common-passwords.js';
 import { makeCredentialPolicies } from '../src/domain/quality/credential-policies.js';
 import { guessBits } from '../src/domain/quality/guessability.js';
@@ -18,6 +25,12 @@ import { makeJudgeValue } from '../src/domain/quality/judge-value.js';
 import { makeKeyring, type KekStore, type WrappedKek } from '../src/kms/keyring.js';
 import type { Kms } from '../src/kms/kms.js';
 import { makeValueVault } from '../src/kms/value-vault.js';
+import { makeBatchRetrieveCredentials } from '../src/operations/batch-retrieve-credentials.js';
+import { makeBatchStoreCredentials } from '../src/operations/batch-store-credentials.js';
+import { makeDescribeTemplate } from '../src/operations/describe-template.js';
+import { makeExportCredentials } from '../src/operations/export-credentials.js';
+import { makeImportCredentials } from '../src/operations/import-credentials.js';
+import { makeListTemplates } from '../src/operations/list-templates.js';
 import { makeCertifyChannelKey } from '../src/operations/certify-channel-key.js';
 import { makeCredentialHistory } from '../src/operations/credential-history.js';
 import { makeDeleteCredential } from '../src/operations/delete-credential.js';
@@ -30,7 +43,7 @@ import { makePromoteVersion } from '../src/operations/promote-version.js';
 import { makeRetrieveCredential } from '../src/operations/retrieve-credential.js';
 import { makeRevealVersion } from '../src/operations/reveal-version.js';
 import { makeStoreCredential } from '../src/operations/store-credential.js';
-import type { CredentialOperations, VersionOperations } from '../src/transport/operations.js';
+import type { BatchOperations, CredentialOperations, VersionOperations } from '../src/transport/operations.js';
 
 /** A KMS in memory: "wraps" by keeping the key under a number. Switch it off with `away`. */
 export function makeFakeKms() {
@@ -84,7 +97,7 @@ export function makeFakeTables() {
   let tables: Tables = { credentials: new Map(), versions: new Map(), outbox: [] };
   let revision = 0;
   const control = { away: false, stale: false };
-  const told: NonNullable<Mutated<object>['changed']>[] = [];
+  const told: Changed[] = [];
   const replies = new Map<string, object>();
   let queue: Promise<unknown> = Promise.resolve();
 
@@ -169,6 +182,19 @@ export function makeFakeTables() {
           repeated: same.some((row) => row.credentialId === credentialId),
         });
       },
+      async part(work) {
+        const before = {
+          credentials: new Map(draft.credentials),
+          versions: new Map(draft.versions),
+          outbox: [...draft.outbox],
+        };
+        try {
+          return await work();
+        } catch (error) {
+          Object.assign(draft, before);
+          throw error;
+        }
+      },
       announce: (announcement) => Promise.resolve(void draft.outbox.push(announcement)),
     };
     return { transaction, commit: () => (tables = draft) };
@@ -186,7 +212,7 @@ export function makeFakeTables() {
     const { reply, changed } = await work(transaction);
     commit();
     replies.set(key, reply);
-    if (changed !== undefined) told.push(changed);
+    if (changed !== undefined) told.push(...('credentialId' in changed ? [changed] : changed));
     return reply;
   };
   const mutations: Mutations = {
@@ -261,7 +287,7 @@ export function makeFakePolicy() {
 }
 
 export interface TestVault {
-  readonly operations: CredentialOperations & VersionOperations;
+  readonly operations: BatchOperations & CredentialOperations & VersionOperations;
   readonly tables: ReturnType<typeof makeFakeTables>;
   readonly kms: ReturnType<typeof makeFakeKms>['control'];
   readonly policy: ReturnType<typeof makeFakePolicy>['control'];
@@ -294,14 +320,16 @@ export function makeTestVault(): TestVault {
     onJournal: () => undefined,
     opened: [],
   };
-  const audited = makeAudited({
+  const auditTrail: AuditTrailOptions = {
     instance: 'test-1',
     clock,
     async recordDurably(record, beside) {
       await vault.onJournal();
       vault.journaled.push({ record, beside });
     },
-  });
+  };
+  const audited = makeAudited(auditTrail);
+  const beginAttempt = makeBeginAttempt(auditTrail);
   const values = {
     ...sealed,
     async open(...open: Parameters<typeof sealed.open>) {
@@ -320,7 +348,7 @@ export function makeTestVault(): TestVault {
   });
   const ports = {
     credentialPolicyOf, judgeValue,
-    audited, askPolicy: makeAskPolicy(policy), policy, clock, meshKey, values, index, versions, listVersions, mutations,
+    audited, beginAttempt, askPolicy: makeAskPolicy(policy), policy, clock, meshKey, values, index, versions, listVersions, mutations,
   }; // prettier-ignore
   const operations: TestVault['operations'] = {
     storeCredential: makeStoreCredential(ports),
@@ -335,6 +363,12 @@ export function makeTestVault(): TestVault {
     revealVersion: makeRevealVersion(ports),
     listRotatable: makeListRotatable(ports),
     certifyChannelKey: makeCertifyChannelKey(ports),
+    batchStoreCredentials: makeBatchStoreCredentials(ports),
+    batchRetrieveCredentials: makeBatchRetrieveCredentials(ports),
+    exportCredentials: makeExportCredentials(ports),
+    importCredentials: makeImportCredentials(ports),
+    listTemplates: makeListTemplates({ ...ports, templates: makeTemplates() }),
+    describeTemplate: makeDescribeTemplate({ ...ports, templates: makeTemplates() }),
   };
   return Object.assign(vault, { operations });
 }

@@ -2,7 +2,13 @@ import type { Clock, SigningKey } from '@keymesh/kernel';
 import type { ServiceKit } from '@keymesh/service-kit';
 import type { VaultConfig } from '../config.js';
 import { makeAskPolicy, type AskPolicy } from '../domain/access.js';
-import { makeAudited, type Audited } from '../domain/audit-trail.js';
+import {
+  makeAudited,
+  makeBeginAttempt,
+  type Audited,
+  type AuditTrailOptions,
+  type BeginAttempt,
+} from '../domain/audit-trail.js';
 import type { LedgerLag } from '../domain/ledger-lag.js';
 import type { PolicyPort, ValueVault } from '../domain/ports.js';
 import { makeRateLimit } from '../domain/rate-limit.js';
@@ -26,6 +32,7 @@ export interface VaultPorts extends VaultStore, VaultQuality {
   readonly metrics: VaultMetrics;
   readonly clock: Clock;
   readonly audited: Audited;
+  readonly beginAttempt: BeginAttempt;
   readonly policy: PolicyPort;
   readonly askPolicy: AskPolicy;
   readonly kms: Kms;
@@ -72,6 +79,11 @@ export function makePorts(
   });
   const rateLimit = makeRateLimit({ ...config.rateLimit, clock });
   recordRefusedSums(kit, rateLimit);
+  const auditTrail: AuditTrailOptions = {
+    instance,
+    clock,
+    recordDurably: (record, beside, deadlineAt) => journal.record(record, beside, { deadlineAt }),
+  };
   return {
     ...store,
     ...quality,
@@ -80,11 +92,8 @@ export function makePorts(
     clock,
     policy,
     askPolicy: makeAskPolicy(policy),
-    audited: makeAudited({
-      instance,
-      clock,
-      recordDurably: (record, beside, deadlineAt) => journal.record(record, beside, { deadlineAt }),
-    }),
+    audited: makeAudited(auditTrail),
+    beginAttempt: makeBeginAttempt(auditTrail),
     kms,
     keyring,
     lock,

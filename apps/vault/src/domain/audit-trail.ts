@@ -41,6 +41,15 @@ export interface Attempt {
   denied(failure: KeymeshError): KeymeshError;
 }
 
+/** An attempt that its beginner also ends: of one item among many, each with a record of its own. */
+export interface OwnAttempt extends Attempt {
+  /** The record of a failure (or denial), for a mutation's own transaction. */
+  failure(code: ErrorCode): Written;
+  /** Makes the failure (or denial) durable. @throws AUDIT_UNAVAILABLE */
+  failed(code: ErrorCode): Promise<void>;
+}
+export type BeginAttempt = (type: `${string}.${string}`, call: Call) => OwnAttempt;
+
 export interface AuditTrailOptions {
   readonly instance: string;
   readonly clock: Clock;
@@ -71,7 +80,17 @@ export function makeAudited(options: AuditTrailOptions): Audited {
   };
 }
 
-function makeAttempt(type: string, call: Call, { instance, clock, recordDurably }: AuditTrailOptions) {
+/** For operations on many things, which leave a record for each of them. */
+export const makeBeginAttempt =
+  (options: AuditTrailOptions): BeginAttempt =>
+  (type, call) =>
+    makeAttempt(type, call, options);
+
+function makeAttempt(
+  type: string,
+  call: Call,
+  { instance, clock, recordDurably }: AuditTrailOptions,
+): OwnAttempt {
   let name: string | undefined;
   let resource: Resource | undefined;
   let access: Access | undefined;
@@ -109,6 +128,7 @@ function makeAttempt(type: string, call: Call, { instance, clock, recordDurably 
       beside: commitment?.beside,
     };
   };
+  const failed = (code: ErrorCode): Written => (denial ? write('denied', 'DENIED') : write('failure', code));
   const journal = async ({ record, beside }: Written): Promise<void> =>
     recordDurably(record, beside, call.deadlineAt);
 
@@ -130,7 +150,8 @@ function makeAttempt(type: string, call: Call, { instance, clock, recordDurably 
       denial = true;
       return answer;
     },
-    failed: (code: ErrorCode) => journal(denial ? write('denied', 'DENIED') : write('failure', code)),
+    failure: failed,
+    failed: (code: ErrorCode) => journal(failed(code)),
   };
 }
 

@@ -29,6 +29,8 @@ export interface MutationTransaction {
     place: { readonly namespaceId: string; readonly credentialId: string },
     value: Secret,
   ): Promise<Fingerprinted>;
+  /** Part of the work whose failure undoes just that part: for what may go on without it. */
+  part<Result>(work: () => Promise<Result>): Promise<Result>;
   /** Commits with the rest and goes out after: the audit record (to the journal) and domain events. */
   announce(announcement: Announcement): Promise<void>;
 }
@@ -52,12 +54,14 @@ export interface Announcement {
 /** What a mutation did. `changed` undefined: nothing, because it was done before. */
 export interface Mutated<Reply> {
   readonly reply: Reply;
-  readonly changed?: {
-    readonly name: string;
-    readonly credentialId: string;
-    /** The reply waits until every instance has dropped what it knew: for what takes away. */
-    readonly awaitEveryone?: boolean;
-  };
+  readonly changed?: Changed | readonly Changed[];
+}
+
+export interface Changed {
+  readonly name: string;
+  readonly credentialId: string;
+  /** The reply waits until every instance has dropped what it knew: for what takes away. */
+  readonly awaitEveryone?: boolean;
 }
 
 /** Runs mutations: one transaction each, once per (principal, request id), and coherent with the other instances before it answers. */

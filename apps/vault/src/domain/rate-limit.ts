@@ -15,8 +15,11 @@ export interface RefusedSum {
 }
 
 export interface RateLimit {
-  /** Takes one from the principal's bucket. @returns false when it is empty. */
-  admit(principal: string): boolean;
+  /**
+   * Takes one from the principal's bucket, or as many as there are things in the request: then it may go below zero, and the principal
+   * waits the longer. @returns false when it is empty.
+   */
+  admit(principal: string, things?: number): boolean;
   /** What was refused since the last call, and forgets it. */
   takeRefused(): readonly RefusedSum[];
 }
@@ -38,13 +41,12 @@ export function makeRateLimit({ requestsPerSecond, burst, clock }: RateLimitOpti
   const sweep = (now: number): void => {
     if (now - sweptAt < SWEEP_EVERY_MS) return;
     sweptAt = now;
-    const fullAfterMs = (burst / requestsPerSecond) * SECOND;
-    for (const [principal, { filledAt }] of buckets)
-      if (now - filledAt > fullAfterMs) buckets.delete(principal);
+    for (const [principal, { tokens, filledAt }] of buckets)
+      if (tokens + ((now - filledAt) / SECOND) * requestsPerSecond >= burst) buckets.delete(principal);
   };
 
   return {
-    admit(principal) {
+    admit(principal, things = 1) {
       const now = clock.monotonic();
       sweep(now);
       const bucket = buckets.get(principal) ?? { tokens: burst, filledAt: now };
@@ -52,7 +54,7 @@ export function makeRateLimit({ requestsPerSecond, burst, clock }: RateLimitOpti
       bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.filledAt) / SECOND) * requestsPerSecond);
       bucket.filledAt = now;
       if (bucket.tokens >= 1) {
-        bucket.tokens -= 1;
+        bucket.tokens -= things;
         return true;
       }
       refused.set(principal, (refused.get(principal) ?? 0) + 1);

@@ -1,4 +1,4 @@
-import type { ReplyOf, storeCredential } from '@keymesh/contracts';
+import type { storeCredential } from '@keymesh/contracts';
 import type { Handler } from '@keymesh/mesh';
 import type { Audited } from '../domain/audit-trail.js';
 import type { Mutations } from '../domain/mutations.js';
@@ -6,7 +6,7 @@ import { canonicalName, namespaceOf } from '../domain/name.js';
 import { disposeValues } from '../domain/parts.js';
 import type { MetadataIndex, ValueVault } from '../domain/ports.js';
 import { credentialTypeOf } from '../domain/types/index.js';
-import { permitStore, prepareStore, writeStore, type StorePorts } from './store-steps.js';
+import { permitStore, prepareStore, storedReply, writeStore, type StorePorts } from './store-steps.js';
 
 export interface StoreCredentialPorts extends StorePorts {
   readonly audited: Audited;
@@ -33,19 +33,8 @@ export function makeStoreCredential(ports: StoreCredentialPorts): Handler<typeof
     try {
       const namespace = await ports.values.openNamespace(namespaceOf(name));
       return await ports.mutations.run(call, async (transaction) => {
-        const { stored, created, findings } = await writeStore(ports, transaction, {
-          ...{ prepared, namespace, call, attempt },
-        });
-        const reply: ReplyOf<typeof storeCredential> = {
-          credentialId: stored.credentialId,
-          name: stored.name,
-          version: stored.currentVersion,
-          revision: stored.revision,
-          created,
-          score: stored.strengthScore,
-          findings: [...findings],
-        };
-        return { reply, changed: stored };
+        const written = await writeStore(ports, transaction, { prepared, namespace, call, attempt });
+        return { reply: storedReply(written), changed: written.stored };
       });
     } finally {
       disposeValues(prepared.generated);

@@ -1,4 +1,4 @@
-import type { Finding, RequestOf, storeCredential } from '@keymesh/contracts';
+import type { Finding, ReplyOf, RequestOf, storeCredential } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
 import { v7 as uuidv7 } from 'uuid';
@@ -106,6 +106,17 @@ interface StoreInTransaction {
   readonly call: Call;
   readonly attempt: Attempt;
 }
+
+/** What is answered. */
+export const storedReply = ({ stored, created, findings }: Stored): ReplyOf<typeof storeCredential> => ({
+  credentialId: stored.credentialId,
+  name: stored.name,
+  version: stored.currentVersion,
+  revision: stored.revision,
+  created,
+  score: stored.strengthScore,
+  findings: [...findings],
+});
 
 export interface Stored {
   readonly stored: Credential;

@@ -1,6 +1,6 @@
 import { insertOutbox, once, transact } from '@keymesh/postgres';
 import type { DataSource, EntityManager, FindOptionsWhere } from 'typeorm';
-import type { Mutated, Mutations, MutationTransaction } from '../domain/mutations.js';
+import type { Changed, Mutated, Mutations, MutationTransaction } from '../domain/mutations.js';
 import type { RowSeal } from '../domain/row-mac.js';
 import { CredentialEntity, fromCredential } from './entities/credential.entity.js';
 import { CredentialVersionEntity, fromVersion } from './entities/credential-version.entity.js';
@@ -13,7 +13,7 @@ export interface MutationsOptions {
    * After the commit and before the reply: tells the other instances, and drops our own. Must not throw: the commit stands.
    * `repeated`: it was committed before, by somebody who may have died before telling.
    */
-  readonly afterCommit: (changed: NonNullable<Mutated<object>['changed']> | 'repeated') => Promise<void>;
+  readonly afterCommit: (changed: Changed | 'repeated') => Promise<void>;
 }
 
 /** The port {@link Mutations} over Postgres. */
@@ -28,8 +28,7 @@ export function makeMutations({ dataSource, seal, afterCommit }: MutationsOption
           return mutated.reply;
         }),
       );
-      const tell = repeated ? 'repeated' : changed;
-      if (tell !== undefined) await afterCommit(tell);
+      await Promise.all(repeated ? [afterCommit('repeated')] : listOf(changed).map(afterCommit));
       return reply;
     },
   };
@@ -40,6 +39,9 @@ const SAME_VALUE = `
   SELECT coalesce(bool_or(c.credential_id <> $2 AND c.deleted_at IS NULL AND v.stage <> 'revoked'), false) AS reused,
          coalesce(bool_or(c.credential_id = $2), false) AS repeated
   FROM credential_version v JOIN credential c USING (credential_id) WHERE v.fingerprint = $1`;
+
+const listOf = (changed: Mutated<object>['changed'] = []): readonly Changed[] =>
+  'credentialId' in changed ? [changed] : changed;
 
 function makeTransaction(manager: EntityManager, seal: RowSeal): MutationTransaction {
   const credentials = manager.getRepository(CredentialEntity);
@@ -100,6 +102,17 @@ function makeTransaction(manager: EntityManager, seal: RowSeal): MutationTransac
         credentialId,
       ]);
       return { fingerprint, reused: known?.reused ?? false, repeated: known?.repeated ?? false };
+    },
+    async part(work) {
+      await manager.query('SAVEPOINT part');
+      try {
+        const result = await work();
+        await manager.query('RELEASE SAVEPOINT part');
+        return result;
+      } catch (error) {
+        await manager.query('ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part');
+        throw error;
+      }
     },
     announce: async ({ kind, id, subject, payload, beside }) =>
       insertOutbox(manager, {

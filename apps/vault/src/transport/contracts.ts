@@ -1,6 +1,8 @@
 import {
   batchRetrieveCredentials,
   batchStoreCredentials,
+  describeTemplate,
+  listTemplates,
   cancelKeyJob,
   certifyChannelKey,
   checkQuality,
