@@ -78,6 +78,21 @@ describe('leases', () => {
     await expectCode(issue(bob, 'key', { audience: 'x' }), 'BAD_REQUEST');
   });
 
+  it('mint tokens only for whom the owner of the key says, and in the name that it says', async () => {
+    await writer.call(storeCredential, {
+      name: 'strict-signer',
+      type: 'jwt_signing_key',
+      generate: {},
+      values: { issuer: text('https://issuer.example'), audiences: text('one two') },
+    });
+    const ivan = await client('ivan');
+    const { values } = await issue(ivan, 'strict-signer', { audience: 'two' });
+    const { payload } = await jwtVerify(textOf(values.token), await publicKeyOf(writer, 'strict-signer'));
+    expect(payload).toMatchObject({ iss: 'https://issuer.example', aud: 'two' });
+    await expectCode(issue(ivan, 'strict-signer', { audience: 'three' }), 'DENIED');
+    await expectCode(issue(ivan, 'strict-signer'), 'DENIED');
+  });
+
   it('are renewed by their principal alone, up to their last moment and no further', async () => {
     const carol = await client('carol');
     const { lease } = await issue(carol, 'key', { ttlSeconds: 10 });

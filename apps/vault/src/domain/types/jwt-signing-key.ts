@@ -40,6 +40,22 @@ export const jwtSigningKey: CredentialTypePlugin = {
       format: 'text',
     },
     {
+      name: 'issuer',
+      summary: 'the iss of its tokens; default: keymesh',
+      secret: false,
+      required: false,
+      maxBytes: 256,
+      format: 'text',
+    },
+    {
+      name: 'audiences',
+      summary: 'whom it signs for: their aud, one or more with spaces between; default: anybody',
+      secret: false,
+      required: false,
+      maxBytes: 2_048,
+      format: 'text',
+    },
+    {
       name: 'public_key',
       summary: 'the public key in PEM',
       secret: false,
