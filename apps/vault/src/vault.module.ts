@@ -72,9 +72,14 @@ export function makeVaultService(
         Promise.resolve(certifyKey('vault', publicKey, meshKey, kit.clock.now())),
       );
     },
-    controllers: [BATCH_CONTRACTS, CREDENTIAL_CONTRACTS, KEY_CONTRACTS, LEASE_CONTRACTS, TYPE_CONTRACTS, VERSION_CONTRACTS].map((group) =>
-      rpcController(OPERATIONS, group),
-    ),
+    controllers: [
+      BATCH_CONTRACTS,
+      CREDENTIAL_CONTRACTS,
+      KEY_CONTRACTS,
+      LEASE_CONTRACTS,
+      TYPE_CONTRACTS,
+      VERSION_CONTRACTS,
+    ].map((group) => rpcController(OPERATIONS, group)),
     providers: [
       {
         provide: OPERATIONS,

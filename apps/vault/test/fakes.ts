@@ -32,6 +32,9 @@ import { makeExportCredentials } from '../src/operations/export-credentials.js';
 import { makeImportCredentials } from '../src/operations/import-credentials.js';
 import { makeListTemplates } from '../src/operations/list-templates.js';
 import { makeCertifyChannelKey } from '../src/operations/certify-channel-key.js';
+import { makeCheckQuality } from '../src/operations/check-quality.js';
+import { makeDescribeType } from '../src/operations/describe-type.js';
+import { makeListTypes } from '../src/operations/list-types.js';
 import { makeCredentialHistory } from '../src/operations/credential-history.js';
 import { makeDeleteCredential } from '../src/operations/delete-credential.js';
 import { makeDescribeCredential } from '../src/operations/describe-credential.js';
@@ -43,7 +46,12 @@ import { makePromoteVersion } from '../src/operations/promote-version.js';
 import { makeRetrieveCredential } from '../src/operations/retrieve-credential.js';
 import { makeRevealVersion } from '../src/operations/reveal-version.js';
 import { makeStoreCredential } from '../src/operations/store-credential.js';
-import type { BatchOperations, CredentialOperations, VersionOperations } from '../src/transport/operations.js';
+import type {
+  BatchOperations,
+  CredentialOperations,
+  TypeOperations,
+  VersionOperations,
+} from '../src/transport/operations.js';
 
 /** A KMS in memory: "wraps" by keeping the key under a number. Switch it off with `away`. */
 export function makeFakeKms() {
@@ -287,7 +295,7 @@ export function makeFakePolicy() {
 }
 
 export interface TestVault {
-  readonly operations: BatchOperations & CredentialOperations & VersionOperations;
+  readonly operations: BatchOperations & CredentialOperations & TypeOperations & VersionOperations;
   readonly tables: ReturnType<typeof makeFakeTables>;
   readonly kms: ReturnType<typeof makeFakeKms>['control'];
   readonly policy: ReturnType<typeof makeFakePolicy>['control'];
@@ -351,6 +359,9 @@ export function makeTestVault(): TestVault {
     audited, beginAttempt, askPolicy: makeAskPolicy(policy), policy, clock, meshKey, values, index, versions, listVersions, mutations,
   }; // prettier-ignore
   const operations: TestVault['operations'] = {
+    listTypes: makeListTypes(ports),
+    describeType: makeDescribeType(ports),
+    checkQuality: makeCheckQuality(ports),
     storeCredential: makeStoreCredential(ports),
     retrieveCredential: makeRetrieveCredential(ports),
     listCredentials: makeListCredentials(ports),

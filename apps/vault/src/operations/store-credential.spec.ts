@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { EVENTS, type RequestInput, type storeCredential } from '@keymesh/contracts';
 import { expectCode } from '@keymesh/testing';
+import { DAY } from '@keymesh/kernel';
+import { makeCertificate } from '../../test/types/make-certificate.js';
 import { API_KEY, callBy, makeTestVault, text, textOf, type TestVault } from '../../test/fakes.js';
 
 describe('storeCredential', () => {
@@ -163,5 +165,97 @@ describe('storeCredential', () => {
     const second = await store();
     expect(second.credentialId).not.toBe(first.credentialId);
     expect(second.created).toBe(true);
+  });
+
+  describe('judges a value before it is stored:', () => {
+    const rules = (reply: { findings: readonly { rule: string }[] }) =>
+      reply.findings.map(({ rule }) => rule);
+    const other = (name: string) => store({ name, values: { value: text(API_KEY) } });
+
+    it('finds one that another live credential of the namespace has, and does not say which', async () => {
+      await store();
+      const reply = await other('billing/paypal');
+      expect(rules(reply)).toEqual(['reused']);
+      expect(JSON.stringify(reply.findings)).not.toContain('stripe');
+      // Another namespace has another key, and what is deleted does not count.
+      expect(rules(await other('shipping/dhl'))).toEqual([]);
+      await vault.operations.deleteCredential({ name: 'billing/stripe' }, callBy('writer'));
+      await vault.operations.deleteCredential({ name: 'billing/paypal' }, callBy('writer'));
+      expect(rules(await other('billing/adyen'))).toEqual([]);
+    });
+
+    it('finds one that the credential had before', async () => {
+      await store();
+      const next = { expectedVersion: 'any' as const };
+      expect(rules(await store({ ...next, values: { value: text(`${API_KEY}x`) } }))).toEqual([]);
+      expect(rules(await store(next))).toEqual(['repeated']);
+    });
+
+    it('keeps the score beside credential and version, and takes it down for what it finds', async () => {
+      const first = await store();
+      const second = await other('billing/paypal');
+      expect(second.score).toBe((first.score ?? 0) - 10);
+      expect(rows().credentials.get(second.credentialId)?.strengthScore).toBe(second.score);
+      const version = rows().versions.get(`${second.credentialId}/1`);
+      expect(version).toMatchObject({ strengthScore: second.score, destroyedAtMs: null });
+      expect(version?.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+      const metadata = await vault.operations.describeCredential(
+        { name: 'billing/paypal' },
+        callBy('reader'),
+      );
+      expect(metadata.strengthScore).toBe(second.score);
+    });
+
+    it('keeps a random one at 100 without judging it', async () => {
+      const { score, findings } = await store({ values: undefined, generate: { lengthChars: 16 } });
+      expect({ score, findings }).toEqual({ score: 100, findings: [] });
+    });
+  });
+
+  it('reads when a value ends, and takes the earlier of that and what its owner says', async () => {
+    const clockStart = vault.clock.now();
+    const root = makeCertificate({ name: 'Root', from: clockStart, until: clockStart + 900 * DAY });
+    const certificate = (days: number) => {
+      const leaf = makeCertificate({
+        ...{ name: 'leaf', issuer: root, hosts: ['a.example'] },
+        ...{ from: clockStart, until: clockStart + days * DAY },
+      });
+      return { certificate: text(leaf.pem + root.pem), private_key: text(leaf.keyPem) };
+    };
+    const expiry = async (days: number, expiresInDays?: number) => {
+      const { credentialId } = await store({
+        ...{ type: 'tls_certificate', values: certificate(days), expectedVersion: 'any' },
+        ...(expiresInDays === undefined
+          ? {}
+          : { expiresAt: new Date(clockStart + expiresInDays * DAY).toISOString() }),
+      });
+      return Math.round(((rows().credentials.get(credentialId)?.expiresAtMs ?? 0) - clockStart) / DAY);
+    };
+    expect(await expiry(90)).toBe(90);
+    expect(await expiry(60, 30)).toBe(30);
+    // Both belonged to the value before.
+    expect(await expiry(45)).toBe(45);
+    expect(await expiry(45, 300)).toBe(45);
+  });
+
+  it('generates keys for the algorithm that was asked for, and not what only a provider can issue', async () => {
+    const generate = { lengthChars: 40, algorithm: 'EdDSA' as const };
+    await store({ type: 'jwt_signing_key', values: undefined, generate });
+    const { values } = await vault.operations.retrieveCredential(
+      { name: 'billing/stripe' },
+      callBy('reader'),
+    );
+    expect(textOf(values.algorithm)).toBe('EdDSA');
+    const error = await expectCode(
+      store({ name: 'aws', type: 'aws_access_key', values: undefined, generate }),
+      'CREDENTIAL_VALUES_INVALID',
+    );
+    expect(error.publicMessage).toContain('its provider issues it');
+  });
+
+  it('refuses a rotation adapter that does not fit the type, and says which do', async () => {
+    const error = await expectCode(store({ rotation: { adapter: 'postgres-role' } }), 'ROTATION_UNSUPPORTED');
+    expect(error.publicMessage).toContain('generated');
+    expect(rows().credentials.size).toBe(0);
   });
 });

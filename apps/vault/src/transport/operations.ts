@@ -3,7 +3,14 @@ import type { Handler } from '@keymesh/mesh';
 import type { HandlersOf } from '@keymesh/service-kit';
 import type { LedgerLag } from '../domain/ledger-lag.js';
 import type { RateLimit } from '../domain/rate-limit.js';
-import type { BATCH_CONTRACTS, CREDENTIAL_CONTRACTS, KEY_CONTRACTS, LEASE_CONTRACTS, TYPE_CONTRACTS, VERSION_CONTRACTS } from './contracts.js';
+import type {
+  BATCH_CONTRACTS,
+  CREDENTIAL_CONTRACTS,
+  KEY_CONTRACTS,
+  LEASE_CONTRACTS,
+  TYPE_CONTRACTS,
+  VERSION_CONTRACTS,
+} from './contracts.js';
 
 /** Nest token of {@link VaultOperations}. */
 export const OPERATIONS = Symbol('keymesh.vault.operations');
@@ -15,7 +22,12 @@ export type VersionOperations = HandlersOf<typeof VERSION_CONTRACTS>;
 export type TypeOperations = HandlersOf<typeof TYPE_CONTRACTS>;
 export type KeyOperations = HandlersOf<typeof KEY_CONTRACTS>;
 /** Every operation of the vault, by its contract's name. */
-export type VaultOperations = TypeOperations & CredentialOperations & BatchOperations & VersionOperations & KeyOperations & LeaseOperations;
+export type VaultOperations = TypeOperations &
+  CredentialOperations &
+  BatchOperations &
+  VersionOperations &
+  KeyOperations &
+  LeaseOperations;
 
 /**
  * Puts the rate limit in front of an operation, so that what it refuses never reaches the journal.

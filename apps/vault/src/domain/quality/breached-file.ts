@@ -7,7 +7,7 @@ export type IsBreached = (value: Uint8Array) => Promise<boolean>;
 
 export interface BreachedFile {
   readonly isBreached: IsBreached;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 const HASH_CHARS = 40;

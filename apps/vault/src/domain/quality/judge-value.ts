@@ -31,7 +31,7 @@ export const makeJudgeValue =
       values,
       policy: ports.credentialPolicyOf(namespaceOf(name), plugin.type),
       provider: provider ?? undefined,
-      known: name.split('/'),
+      known: name.split('/').filter((segment) => segment !== ''),
       generated,
       nowMs: ports.clock.now(),
     });

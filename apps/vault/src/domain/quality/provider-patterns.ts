@@ -14,11 +14,24 @@ const TOKENS = ['api_key', 'oauth_token'];
 
 const PROVIDER_PATTERNS: readonly ProviderPattern[] = [
   { providers: ['aws'], types: ['aws_access_key'], pattern: /^[A-Za-z0-9/+]{40}$/ },
-  { providers: ['github'], types: TOKENS, pattern: /^(?:gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{22,244}|[0-9a-f]{40})$/ },
-  { providers: ['gitlab'], types: TOKENS, pattern: /^(?:gl[a-z]{2,7}-[A-Za-z0-9_.-]{20,300}|[A-Za-z0-9_-]{20})$/ },
+  {
+    providers: ['github'],
+    types: TOKENS,
+    pattern: /^(?:gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{22,244}|[0-9a-f]{40})$/,
+  },
+  {
+    providers: ['gitlab'],
+    types: TOKENS,
+    pattern: /^(?:gl[a-z]{2,7}-[A-Za-z0-9_.-]{20,300}|[A-Za-z0-9_-]{20})$/,
+  },
   { providers: ['stripe'], types: KEYS, pattern: /^(?:sk|rk|pk)_(?:test|live)_[A-Za-z0-9]{10,247}$/ },
   { providers: ['stripe'], types: ['webhook_secret'], pattern: /^whsec_[A-Za-z0-9+/=]{24,128}$/ },
-  { providers: ['slack'], types: TOKENS, pattern: /^(?:xox[abeoprs]-[A-Za-z0-9-]{10,250}|xapp-\d-[A-Za-z0-9-]{10,250}|xoxe\.xox[bp]-\d-[A-Za-z0-9]{20,250})$/ },
+  {
+    providers: ['slack'],
+    types: TOKENS,
+    pattern:
+      /^(?:xox[abeoprs]-[A-Za-z0-9-]{10,250}|xapp-\d-[A-Za-z0-9-]{10,250}|xoxe\.xox[bp]-\d-[A-Za-z0-9]{20,250})$/,
+  },
   { providers: ['google', 'gcp', 'google_maps'], types: KEYS, pattern: /^AIza[A-Za-z0-9_-]{35}$/ },
   { providers: ['google', 'gcp'], types: ['oauth_client'], pattern: /^GOCSPX-[A-Za-z0-9_-]{28}$/ },
   { providers: ['openai'], types: KEYS, pattern: /^sk-[A-Za-z0-9_-]{20,250}$/ },
@@ -27,12 +40,20 @@ const PROVIDER_PATTERNS: readonly ProviderPattern[] = [
   { providers: ['sendgrid'], types: KEYS, pattern: /^SG\.[A-Za-z0-9_-]{16,32}\.[A-Za-z0-9_-]{16,64}$/ },
   { providers: ['npm'], types: TOKENS, pattern: /^npm_[A-Za-z0-9]{36}$/ },
   { providers: ['pypi'], types: TOKENS, pattern: /^pypi-[A-Za-z0-9_-]{16,1000}$/ },
-  { providers: ['azure', 'azure_ad', 'entra'], types: ['azure_client_secret', 'oauth_client'], pattern: /^[A-Za-z0-9_.~-]{3}\dQ~[A-Za-z0-9_.~-]{31,34}$/ },
+  {
+    providers: ['azure', 'azure_ad', 'entra'],
+    types: ['azure_client_secret', 'oauth_client'],
+    pattern: /^[A-Za-z0-9_.~-]{3}\dQ~[A-Za-z0-9_.~-]{31,34}$/,
+  },
   { providers: ['alpha_vantage', 'alphavantage', 'alpha-vantage'], types: KEYS, pattern: /^[A-Z0-9]{16}$/ },
   { providers: ['mailgun'], types: KEYS, pattern: /^(?:key-)?[0-9a-f]{32}(?:-[0-9a-f]{8}-[0-9a-f]{8})?$/ },
   { providers: ['digitalocean'], types: TOKENS, pattern: /^do[opr]_v1_[0-9a-f]{64}$/ },
   { providers: ['shopify'], types: TOKENS, pattern: /^shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}$/ },
-  { providers: ['hashicorp_vault', 'openbao'], types: TOKENS, pattern: /^(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{20,250}$/ },
+  {
+    providers: ['hashicorp_vault', 'openbao'],
+    types: TOKENS,
+    pattern: /^(?:hv[sbr]|[sbr])\.[A-Za-z0-9_-]{20,250}$/,
+  },
 ];
 
 /** What it is for a provider whose texts all begin alike: longer than any of theirs is not theirs either. */
