@@ -19,7 +19,7 @@ describe('the settings of the launcher', () => {
       natsUrl: undefined,
       database: undefined,
       plainReply: 'allow',
-      kms: { kind: 'local', passphraseFile: undefined },
+      kms: { name: 'local', variables: {} },
       ports: { http: { port: 7400 }, nats: { port: 7422 }, postgres: { port: 7432 } },
     });
     expect(config.home).toMatch(/\/\.keymesh$/);
@@ -71,7 +71,7 @@ describe('the settings of the launcher', () => {
       [],
     );
     expect(passed).toEqual({ PATH: '/bin', OTEL_TRACES_SAMPLER: 'always_on' });
-    expect(kms.kind).toBe('local');
+    expect(kms).toEqual({ name: 'local', variables: {} });
   });
 
   it('pass on what tunes a service, and no place, key or secret', () => {
@@ -87,16 +87,17 @@ describe('the settings of the launcher', () => {
     expect(parseLauncherConfig({ ...tuning, ...others }, []).passed).toEqual(tuning);
   });
 
-  it("hand a cloud KMS's variables to the vault's choice only", () => {
-    const { kms, passed } = parseLauncherConfig(
-      { KEYMESH_KMS: 'aws-kms', KEYMESH_KMS_AWS_KEY_ID: 'k', AWS_REGION: 'r' },
-      [],
-    );
-    expect(kms).toEqual({
-      kind: 'other',
-      name: 'aws-kms',
-      variables: { KEYMESH_KMS: 'aws-kms', KEYMESH_KMS_AWS_KEY_ID: 'k', AWS_REGION: 'r' },
-    });
+  it("hand a cloud KMS's variables to the vault's choice only, and none of them to a local one", () => {
+    const cloud = {
+      AWS_REGION: 'r',
+      AZURE_TENANT_ID: 't',
+      AZURE_FEDERATED_TOKEN_FILE: '/t',
+      GOOGLE_APPLICATION_CREDENTIALS: '/c',
+    };
+    const own = { KEYMESH_KMS_AWS_KEY_ID: 'k', KEYMESH_KMS_PKCS11_MODULE: '/m.so' };
+    const { kms, passed } = parseLauncherConfig({ KEYMESH_KMS: 'aws-kms', ...own, ...cloud }, []);
+    expect(kms).toEqual({ name: 'aws-kms', variables: { ...own, ...cloud } });
     expect(passed).toEqual({});
+    expect(parseLauncherConfig({ ...own, ...cloud }, []).kms).toEqual({ name: 'local', variables: own });
   });
 });

@@ -11,10 +11,12 @@ export interface PortWish {
   readonly port: number;
 }
 
-/** Where the root key is. `local` is master.key in KEYMESH_HOME. */
-export type KmsChoice =
-  | { readonly kind: 'local'; readonly passphraseFile: string | undefined }
-  | { readonly kind: 'other'; readonly name: string; readonly variables: Readonly<Record<string, string>> };
+/** What keeps the root key; `local` is master.key in KEYMESH_HOME. */
+export interface KmsChoice {
+  readonly name: string;
+  /** What the operator has set for it; the vault reads and checks it. */
+  readonly variables: Readonly<Record<string, string>>;
+}
 
 export interface LauncherConfig {
   readonly home: string;
@@ -75,7 +77,6 @@ const variables = z.object({
   KEYMESH_DATABASE_URL: urlOf('postgres:', 'postgresql:'),
   KEYMESH_DATABASE_PASSWORD_FILE: z.string().optional(),
   KEYMESH_KMS: z.string().default('local'),
-  KEYMESH_KMS_PASSPHRASE_FILE: z.string().optional(),
   KEYMESH_BACKUP_TO: z.string().optional(),
   KEYMESH_BACKUP_EVERY: z
     .string()
@@ -90,9 +91,12 @@ const variables = z.object({
 /** Everything that a child process gets from our environment as it is. Secrets of cloud SDKs only reach the vault, elsewhere. */
 const PASSED = /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|OTEL_[A-Z_]+)$/;
 /** What a service may be tuned with; each reads its own, checks it and ignores the rest. None of them is a place, a key or a secret. */
-const TUNING = /^KEYMESH_(ROTATION|DETECTOR|RATE_LIMIT|STALE|VERSION_CACHE|MAX_UNLEDGERED|START)_[A-Z_]+$/;
+const TUNING =
+  /^KEYMESH_(ROTATION|DETECTOR|RATE_LIMIT|STALE|VERSION_CACHE|MAX_UNLEDGERED|START|KEK)_[A-Z_]+$/;
 const BACKUP_VARIABLES = /^(KEYMESH_BACKUP_(KEEP|S3_[A-Z_]+)|AWS_[A-Z_]+)$/;
-const KMS_VARIABLES = /^(KEYMESH_KMS(_[A-Z_]+)?|AWS_[A-Z_]+)$/;
+const KMS_VARIABLES = /^KEYMESH_KMS_[A-Z0-9_]+$/;
+/** Where the SDKs of cloud KMS find who they are; nobody but the vault gets them, and only with another KMS than `local`. */
+const CLOUD_VARIABLES = /^(AWS|AZURE|GOOGLE)_[A-Z0-9_]+$/;
 
 const picked = (env: NodeJS.ProcessEnv, names: RegExp): Record<string, string> =>
   Object.fromEntries(
@@ -141,10 +145,13 @@ export function parseLauncherConfig(env: NodeJS.ProcessEnv, args: readonly strin
         ? undefined
         : { url: v.KEYMESH_DATABASE_URL, passwordFile: v.KEYMESH_DATABASE_PASSWORD_FILE },
     natsServer: v.NATS_SERVER ?? findNatsServer(root, env.PATH ?? ''),
-    kms:
-      v.KEYMESH_KMS === 'local'
-        ? { kind: 'local', passphraseFile: v.KEYMESH_KMS_PASSPHRASE_FILE }
-        : { kind: 'other', name: v.KEYMESH_KMS, variables: picked(env, KMS_VARIABLES) },
+    kms: {
+      name: v.KEYMESH_KMS,
+      variables: {
+        ...picked(set, KMS_VARIABLES),
+        ...(v.KEYMESH_KMS === 'local' ? {} : picked(set, CLOUD_VARIABLES)),
+      },
+    },
     backup: backupOf(env, v),
     // Plain replies only where nobody but this machine can listen.
     plainReply: v.KEYMESH_PLAIN_REPLY ?? (v.KEYMESH_NATS_URL === undefined ? 'allow' : 'never'),

@@ -83,5 +83,29 @@ describe("a service's environment", () => {
     expect(kms({})).toBe('file only');
     expect(kms({ KEYMESH_KMS_PASSPHRASE_FILE: '/p' })).toBe('file + passphrase');
     expect(kms({ KEYMESH_KMS: 'aws-kms' })).toBe('aws-kms');
+    const members = { KEYMESH_KMS_MEMBERS: 'pkcs11,local' };
+    expect(kms({ KEYMESH_KMS: 'any-of', ...members })).toBe('any of pkcs11,local (as strong as the weakest)');
+    expect(kms({ KEYMESH_KMS: 'all-of', ...members })).toBe('all of pkcs11,local');
+  });
+
+  it("hands what is set of a KMS to the vault and to its tasks, and the master key's file where it is used", () => {
+    const pkcs11 = { KEYMESH_KMS_PKCS11_MODULE: '/m.so', KEYMESH_KMS_PKCS11_PIN_FILE: '/pin' };
+    const of = (env: NodeJS.ProcessEnv) => {
+      const config = parseLauncherConfig(env, []);
+      const all = serviceEnvironment('vault', config, home, places);
+      return Object.fromEntries(Object.entries(all).filter(([name]) => name.startsWith('KEYMESH_KMS')));
+    };
+    expect(of({ KEYMESH_KMS: 'pkcs11', ...pkcs11 })).toEqual({ KEYMESH_KMS: 'pkcs11', ...pkcs11 });
+    expect(of({ KEYMESH_KMS: 'any-of', KEYMESH_KMS_MEMBERS: 'pkcs11,local', ...pkcs11 })).toEqual({
+      KEYMESH_KMS: 'any-of',
+      KEYMESH_KMS_MEMBERS: 'pkcs11,local',
+      KEYMESH_KMS_MASTER_KEY_FILE: home.masterKey,
+      ...pkcs11,
+    });
+    expect(of({ KEYMESH_KMS_MASTER_KEY_FILE: '/other', KEYMESH_KMS_LOCAL_KDF: 'argon2id' })).toEqual({
+      KEYMESH_KMS: 'local',
+      KEYMESH_KMS_MASTER_KEY_FILE: home.masterKey,
+      KEYMESH_KMS_LOCAL_KDF: 'argon2id',
+    });
   });
 });

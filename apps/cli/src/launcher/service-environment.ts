@@ -113,17 +113,20 @@ function ownVariables(
   }
 }
 
-function kmsVariables(kms: KmsChoice, home: Home): Record<string, string> {
-  if (kms.kind === 'other') return { ...kms.variables };
+function kmsVariables({ name, variables }: KmsChoice, home: Home): Record<string, string> {
+  const members = [name, ...(variables.KEYMESH_KMS_MEMBERS ?? '').split(',')];
   return {
-    KEYMESH_KMS: 'local',
-    KEYMESH_KMS_MASTER_KEY_FILE: home.masterKey,
-    ...(kms.passphraseFile === undefined ? {} : { KEYMESH_KMS_PASSPHRASE_FILE: kms.passphraseFile }),
+    ...variables,
+    KEYMESH_KMS: name,
+    ...(members.includes('local') ? { KEYMESH_KMS_MASTER_KEY_FILE: home.masterKey } : {}),
   };
 }
 
 /** What `keymesh status` says of the root key. */
-export const describeRootKey = (kms: KmsChoice): string => {
-  if (kms.kind === 'other') return kms.name;
-  return kms.passphraseFile === undefined ? 'file only' : 'file + passphrase';
-};
+export function describeRootKey({ name, variables }: KmsChoice): string {
+  const { KEYMESH_KMS_MEMBERS: members = '', KEYMESH_KMS_PASSPHRASE_FILE: passphrase } = variables;
+  if (name === 'any-of') return `any of ${members} (as strong as the weakest)`;
+  if (name === 'all-of') return `all of ${members}`;
+  if (name !== 'local') return name;
+  return passphrase === undefined ? 'file only' : 'file + passphrase';
+}
