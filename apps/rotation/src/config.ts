@@ -26,7 +26,7 @@ const rotationConfig = z
   .object({
     ...commonVariables,
     KEYMESH_ROTATION_LEASE_SECONDS: number(
-      60,
+      30,
       2,
       3_600,
       'How long a killed instance keeps its rotations from the others. More than twice what a step takes.',

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { EVENTS, subjects, type AuditRecord, type VersionPromoted } from '@keymesh/contracts';
+import {
+  EVENTS,
+  subjects,
+  type AuditRecord,
+  type LeaseRevoked,
+  type VersionPromoted,
+} from '@keymesh/contracts';
 import type { SigningKey } from '@keymesh/kernel';
 import { publishEvent, type MeshConnection } from '@keymesh/mesh';
 import { eventually, type ServiceProcess } from '@keymesh/testing';
@@ -93,6 +99,33 @@ const heardBy = (principal: string, credentialId: string) =>
   (pushes.get(principal) ?? []).filter((push) => push.credentialId === credentialId);
 
 describe('holders', () => {
+  it('of a lease are told that it was revoked, each once', async () => {
+    const heard: string[] = [];
+    const { nats } = await on.mesh.connectAs(on.reader);
+    nats.subscribe(subjects.push('reader', 'lease', 'revoked'), {
+      callback: (_error, msg) => void heard.push(msg.json<{ leaseId: string }>().leaseId),
+    });
+    await nats.flush();
+    const publishRevoked = (eventId: string, leaseId: string): Promise<void> => {
+      const event: LeaseRevoked = {
+        eventId,
+        occurredAt: new Date().toISOString(),
+        leaseId,
+        principal: 'reader',
+        credentialId: randomUUID(),
+      };
+      const bytes = Buffer.from(JSON.stringify(event));
+      const signingKey = on.mesh.identities.vault.signingKey;
+      return publishEvent(vault, EVENTS.leaseRevoked.subject, randomUUID(), bytes, { signingKey });
+    };
+    const [eventId, first, second] = [randomUUID(), randomUUID(), randomUUID()];
+    await publishRevoked(eventId, first);
+    await publishRevoked(eventId, first);
+    await publishRevoked(randomUUID(), second);
+    await eventually(() => expect(heard).toContain(second));
+    expect(heard).toEqual([first, second]);
+  });
+
   it('are told of a new version, each once, and only if they may read it now', async () => {
     const credentialId = randomUUID();
     await publishRead({ principal: 'reader', session: 'r1', credentialId, version: 1 });
