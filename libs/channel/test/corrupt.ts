@@ -17,7 +17,8 @@ export function* everyOtherLength(bytes: Uint8Array): Generator<Uint8Array> {
   yield Uint8Array.from([...bytes, ...bytes]);
 }
 
-// SOURCE: RFC 7748 section 6.1 and the known points of small order on Curve25519; each gives an all-zero shared secret.
+// SOURCE: RFC 7748 section 6.1 and the known points of small order on Curve25519; each gives an all-zero shared secret, also
+// with the highest bit set, which X25519 takes no notice of.
 export const SMALL_ORDER_POINTS = [
   '0000000000000000000000000000000000000000000000000000000000000000',
   '0100000000000000000000000000000000000000000000000000000000000000',
@@ -26,4 +27,4 @@ export const SMALL_ORDER_POINTS = [
   'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
   'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
   'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
-];
+].flatMap((hex) => [hex, hex.slice(0, -2) + (Number.parseInt(hex.slice(-2), 16) | 0x80).toString(16)]);

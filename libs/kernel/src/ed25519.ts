@@ -64,10 +64,30 @@ export function signingKeyOf(seed: Secret): SigningKey {
   }
 }
 
-/** @returns the key, or undefined unless the text is 32 bytes in base64url. */
+// Encodings of the eight points of small order, canonical or not: the sign bit aside, y is 0, 1, -1 (also as p and p + 1) or one of two others.
+// INVARIANT: under such a key everybody can sign every message. OpenSSL 3.0 (node 20) takes them and 3.5 (node 24) does not: refused here, whoever runs us.
+// SOURCE: RFC 8032 section 5.1.3 and 8.9; "Taming the many EdDSAs" (2020), section 3.
+const SMALL_ORDER_POINTS = new Set(
+  [
+    '0000000000000000000000000000000000000000000000000000000000000000',
+    '0100000000000000000000000000000000000000000000000000000000000000',
+    'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  ].flatMap((hex) => {
+    const point = Buffer.from(hex, 'hex');
+    const signed = Buffer.from(point);
+    signed[31] = (point[31] ?? 0) | 0x80;
+    return [toBase64Url(point), toBase64Url(signed)];
+  }),
+);
+
+/** @returns the key, or undefined unless the text is 32 bytes in base64url, and no point of small order. */
 export function verifyingKeyOf(publicKeyText: string): KeyObject | undefined {
   const raw = fromBase64Url(publicKeyText);
-  if (raw?.length !== 32) return undefined;
+  if (raw?.length !== 32 || SMALL_ORDER_POINTS.has(publicKeyText)) return undefined;
   return createPublicKey({ key: Buffer.from(concat(SPKI_PREFIX, raw)), format: 'der', type: 'spki' });
 }
 
