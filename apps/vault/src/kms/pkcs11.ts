@@ -18,7 +18,7 @@ export interface Pkcs11Options {
   /** The caller keeps ownership until the vault stops: a lost token is logged into again. */
   readonly pin: Secret;
   /** Environment of the token's process; absent: the vault's own, where makers' libraries look for their settings. */
-  readonly environment?: Readonly<Record<string, string>>;
+  readonly environment?: Readonly<Record<string, string>> | undefined;
   /** Another program in place of the token's process, for specs. */
   readonly program?: string;
 }

@@ -85,7 +85,9 @@ export async function startSoftHsm(): Promise<SoftHsm> {
     tokenLabel,
     environment,
     tokens,
-    administer: async (script) => void (await run(inSession(script))),
+    async administer(script) {
+      await run(inSession(script));
+    },
     stop: () => rm(folder, { recursive: true, force: true }),
   };
 }
