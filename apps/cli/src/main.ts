@@ -12,6 +12,7 @@ import { leaseCommand } from './commands/lease-commands.js';
 import { meshCommands } from './commands/mesh-commands.js';
 import { principalCommand } from './commands/principal-commands.js';
 import { recoveryCommand } from './commands/recovery-commands.js';
+import { typeCommand } from './commands/type-commands.js';
 import { valueCommands } from './commands/value-commands.js';
 import { vaultCommand } from './commands/vault-commands.js';
 
@@ -28,6 +29,7 @@ export function makeProgram(): Command {
   for (const command of [
     ...valueCommands(),
     ...credentialCommands(),
+    typeCommand(),
     principalCommand(),
     enrolCommand(),
     auditCommand(),

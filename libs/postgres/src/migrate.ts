@@ -15,8 +15,8 @@ export interface MigrateOptions extends DatabasePassword {
   readonly migrations: readonly Migration[];
   /** Tables of which the service may neither change nor remove rows (a ledger's leaves). */
   readonly appendOnlyTables?: readonly string[];
-  /** By schema, the last migration to apply now: a restore fills the tables as they were then, and migrates on from there. */
-  readonly upTo?: Readonly<Record<string, string>> | undefined;
+  /** By schema, the only migrations to apply now: a restore fills the tables as they were then, and migrates on from there. */
+  readonly only?: Readonly<Record<string, readonly string[]>> | undefined;
 }
 
 /** Reads everything for backups, where it was provisioned; but no channel keys, which end with their time (DESIGN section 4). */
@@ -42,15 +42,15 @@ export async function migrateSchema(options: MigrateOptions): Promise<void> {
   });
 }
 
-function wantedMigrations({ migrations, schema, upTo }: MigrateOptions): readonly Migration[] {
-  const last = upTo?.[schema];
-  if (last === undefined) return migrations;
-  const at = migrations.findIndex(({ name }) => name === last);
-  if (at === -1)
+function wantedMigrations({ migrations, schema, only }: MigrateOptions): readonly Migration[] {
+  const names = only?.[schema];
+  if (names === undefined) return migrations;
+  const unknown = names.find((name) => !migrations.some((migration) => migration.name === name));
+  if (unknown !== undefined)
     throw failure('BACKUP_INVALID', {
-      publicMessage: `The backup is of a newer release: the schema ${schema} has no migration ${last} here. Upgrade first.`,
+      publicMessage: `The backup is of a newer release: the schema ${schema} has no migration ${unknown} here. Upgrade first.`,
     });
-  return migrations.slice(0, at + 1);
+  return migrations.filter(({ name }) => names.includes(name));
 }
 
 async function runMigrations(options: MigrateOptions): Promise<void> {

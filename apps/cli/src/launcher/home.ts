@@ -11,6 +11,10 @@ export interface Home {
   readonly facts: string;
   /** Written last at initialisation, and whenever the database is brought up to date. */
   readonly marker: string;
+  /** There while a restore is under way: nothing starts on a home that is half restored. */
+  readonly restoring: string;
+  /** Files of the backup that is being restored, before they are put in their places. */
+  readonly restoringFiles: string;
   readonly postgres: string;
   readonly nats: { readonly config: string; readonly accounts: string; readonly jetstream: string };
   readonly traces: string;
@@ -30,6 +34,8 @@ export const homeAt = (root: string): Home => ({
   masterKey: join(root, 'master.key'),
   facts: join(root, 'mesh.json'),
   marker: join(root, 'initialised.json'),
+  restoring: join(root, 'restoring.json'),
+  restoringFiles: join(root, 'restoring'),
   postgres: join(root, 'postgres'),
   nats: {
     config: join(root, 'nats', 'server.conf'),

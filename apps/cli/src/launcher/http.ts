@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { gunzipSync } from 'node:zlib';
 import { SERVICES } from '@keymesh/contracts';
 import type { MeshHealth } from './health.js';
+import { backupMetrics, type BackupHealth } from './backup-schedule.js';
 import { parseOtlpJson, type TraceStore } from './trace-store.js';
 
 const MAX_BODY_BYTES = 8 * 2 ** 20;
@@ -12,6 +13,8 @@ export interface LauncherHttpOptions {
   /** Further facts for `keymesh status`; nothing secret. */
   readonly facts: () => Readonly<Record<string, unknown>>;
   readonly traces: TraceStore;
+  /** Of scheduled backups; undefined when there is no schedule. */
+  readonly backups?: () => BackupHealth | undefined;
 }
 
 interface Reply {
@@ -52,6 +55,10 @@ async function answer(options: LauncherHttpOptions, request: IncomingMessage): P
     }
     case '/status':
       return { status: 200, body: { ...(await options.health()), ...options.facts() } };
+    case '/metrics': {
+      const backups = options.backups?.();
+      return { status: 200, body: backups === undefined ? '' : backupMetrics(backups) };
+    }
     case '/metrics/targets':
       return { status: 200, body: targetsOf(await options.health()) };
     default:
@@ -105,9 +112,10 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
 }
 
 function send(response: ServerResponse, { status, body }: Reply): void {
-  const text = `${JSON.stringify(body)}\n`;
+  const isText = typeof body === 'string';
+  const text = isText ? body : `${JSON.stringify(body)}\n`;
   response.writeHead(status, {
-    'content-type': 'application/json',
+    'content-type': isText ? 'text/plain; version=0.0.4' : 'application/json',
     'content-length': Buffer.byteLength(text),
     'x-content-type-options': 'nosniff',
   });

@@ -46,6 +46,7 @@ export function ensureIdentities(home: Home): Identities {
   for (const owner of [...SERVICES, 'deploy'])
     ensureFile(home.secret(owner, 'database.password'), randomText);
   ensureFile(home.secret('postgres', 'superuser.password'), randomText);
+  ensureFile(home.secret('vault', 'backup.password'), randomText);
   for (const service of SERVICES) ensureFile(home.secret(service, 'state.key'), randomText);
   ensureFile(home.secret('audit', 'checkpoint.seed'), randomText);
   const channelKey = (service: ServiceName): string =>

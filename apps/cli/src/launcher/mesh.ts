@@ -1,10 +1,14 @@
+import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { failure, SERVICES } from '@keymesh/contracts';
+import { systemClock } from '@keymesh/kernel';
+import { makeBackupSchedule, type BackupSchedule } from './backup-schedule.js';
+import { createBackup } from './backup-tasks.js';
 import { bootMesh } from './boot.js';
 import type { LauncherConfig } from './config.js';
 import { readVersions, statusFacts, type Facts } from './facts.js';
 import { meshHealth } from './health.js';
-import { homeAt, makeHome } from './home.js';
+import { homeAt, makeHome, type Home } from './home.js';
 import type { Keeper } from './keeper.js';
 import { takeLock } from './lock.js';
 import { makeSay, type Say } from './say.js';
@@ -38,13 +42,15 @@ export function makeMesh(config: LauncherConfig): Mesh {
     stopped?: Promise<void>;
     facts?: Facts;
     http?: Server;
+    backups?: BackupSchedule | undefined;
   } = {
     stopping: false,
   };
   const health = () => meshHealth(home, keepers, external);
 
-  const start = async (): Promise<Facts> =>
-    (state.facts = await bootMesh({
+  const start = async (): Promise<Facts> => {
+    if (existsSync(home.restoring)) throw halfRestored();
+    state.facts = await bootMesh({
       ...{ config, home, keepers, external, health },
       step: say.step,
       warn: (text) => {
@@ -55,19 +61,24 @@ export function makeMesh(config: LauncherConfig): Mesh {
       },
       http: {
         health,
-        facts: () => statusFacts(config, state.facts, versions),
+        facts: () => ({
+          ...statusFacts(config, state.facts, versions),
+          backups: state.backups?.health(),
+        }),
+        backups: () => state.backups?.health(),
         traces: makeTraceStore(home.traces),
       },
       onHttp: (server) => (state.http = server),
-    }));
+    });
+    state.backups = scheduleBackups(config, home, say);
+    return state.facts;
+  };
 
   const stop = async (): Promise<void> => {
     state.stopping = true;
+    state.backups?.stop();
     await state.starting?.catch(() => undefined);
-    await Promise.all(SERVICES.map(async (name) => keepers.get(name)?.stop()));
-    // After the services, which write until they end; Postgres last, because nothing needs the bus to store.
-    await keepers.get('nats')?.stop();
-    await keepers.get('postgres')?.stop();
+    await endParts(keepers);
     state.http?.closeAllConnections();
     state.http?.close();
     unlock();
@@ -82,4 +93,33 @@ export function makeMesh(config: LauncherConfig): Mesh {
       for (const name of names) if (!state.stopping) await keepers.get(name)?.restart();
     },
   };
+}
+
+const halfRestored = () =>
+  failure('CONFIG_INVALID', {
+    publicMessage:
+      'A restore into this KEYMESH_HOME was interrupted. Run the same `keymesh backup restore` again: it finishes the work.',
+  });
+
+/** @returns undefined where no schedule is set. */
+function scheduleBackups(config: LauncherConfig, home: Home, say: Say): BackupSchedule | undefined {
+  const { everyMs } = config.backup;
+  if (everyMs === undefined) return undefined;
+  const schedule = makeBackupSchedule({
+    everyMs,
+    file: home.run('backup.json'),
+    create: () => createBackup({ config, home }),
+    say: say.step,
+    warn: say.warn,
+    clock: systemClock,
+  });
+  void schedule.tick();
+  return schedule;
+}
+
+async function endParts(keepers: ReadonlyMap<string, Keeper>): Promise<void> {
+  await Promise.all(SERVICES.map(async (name) => keepers.get(name)?.stop()));
+  // After the services, which write until they end; Postgres last, because nothing needs the bus to store.
+  await keepers.get('nats')?.stop();
+  await keepers.get('postgres')?.stop();
 }

@@ -5,6 +5,7 @@ import {
   provisionDatabase,
   startEmbeddedPostgres,
   stopServer,
+  SUPERUSER,
   watchForExit,
   type DatabasePassword,
   type EmbeddedPostgres,
@@ -16,16 +17,22 @@ import type { Home } from './home.js';
 import type { Running } from './keeper.js';
 
 export const DATABASE = 'keymesh';
+/** The admin's URL of an embedded server. */
+export const adminUrlOn = (port: number): string =>
+  `postgres://${SUPERUSER}@127.0.0.1:${String(port)}/postgres`;
 export const DEPLOY_ROLE = 'keymesh_deploy';
 /** Schema of a service: an SQL identifier has no hyphen. */
 export const schemaOf = (service: ServiceName): string => service.replaceAll('-', '_');
 export const roleOf = (service: ServiceName): string => `keymesh_${schemaOf(service)}`;
 
+/** Reads every table, writes none: for backups. */
+export const BACKUP_ROLE = 'keymesh_backup';
+
 /** URL of a role on the same server as `adminUrl`; its parameters (TLS) stay. */
-export function databaseUrlOf(adminUrl: string, role: string): string {
+export function databaseUrlOf(adminUrl: string, role: string, database = DATABASE): string {
   const url = new URL(adminUrl);
   url.username = role;
-  url.pathname = `/${DATABASE}`;
+  url.pathname = `/${database}`;
   return url.href;
 }
 
@@ -70,17 +77,24 @@ const secretIn = (file: string, label: string): Secret =>
   Secret.fromText(readFileSync(file, 'utf8').trim(), label);
 
 /** Makes the database and roles with the passwords of this home, on the embedded server or the user's. Idempotent. */
-export async function provisionRoles(home: Home, admin: { url: string } & DatabasePassword): Promise<void> {
+export async function provisionRoles(
+  home: Home,
+  admin: { url: string } & DatabasePassword,
+  database = DATABASE,
+): Promise<void> {
   await provisionDatabase({
     ...admin,
-    database: DATABASE,
+    database,
     deployRole: {
       name: DEPLOY_ROLE,
       password: secretIn(home.secret('deploy', 'database.password'), 'deploy-password'),
     },
-    serviceRoles: SERVICES.map((service) => ({
-      name: roleOf(service),
-      password: secretIn(home.secret(service, 'database.password'), 'database-password'),
-    })),
+    serviceRoles: [
+      ...SERVICES.map((service) => ({
+        name: roleOf(service),
+        password: secretIn(home.secret(service, 'database.password'), 'database-password'),
+      })),
+      { name: BACKUP_ROLE, password: secretIn(home.secret('vault', 'backup.password'), 'backup-password') },
+    ],
   });
 }

@@ -1,7 +1,7 @@
 import { servicePrincipal, type ServiceName } from '@keymesh/contracts';
 import type { KmsChoice, LauncherConfig } from './config.js';
 import type { Home } from './home.js';
-import { databaseUrlOf, DEPLOY_ROLE, roleOf } from './postgres.js';
+import { BACKUP_ROLE, databaseUrlOf, DEPLOY_ROLE, roleOf } from './postgres.js';
 
 /** Where the servers of this start are. */
 export interface Places {
@@ -47,10 +47,11 @@ export const migrationEnvironment = (
   config: LauncherConfig,
   home: Home,
   databaseUrl: string,
+  database?: string,
 ): Record<string, string> => ({
   ...config.passed,
   OTEL_SDK_DISABLED: 'true',
-  KEYMESH_DATABASE_URL: databaseUrlOf(databaseUrl, DEPLOY_ROLE),
+  KEYMESH_DATABASE_URL: databaseUrlOf(databaseUrl, DEPLOY_ROLE, database),
   KEYMESH_DATABASE_PASSWORD_FILE: home.secret('deploy', 'database.password'),
   KEYMESH_LOG_LEVEL: config.logLevel,
 });
@@ -84,6 +85,29 @@ export function serviceEnvironment(
     ...ownVariables(service, config, home, places),
   };
 }
+
+/** Variables of the vault's task `backup`: its own database role for the record, one that reads everything for the rest. */
+export const backupEnvironment = (
+  config: LauncherConfig,
+  home: Home,
+  databaseUrl: string,
+): Record<string, string> => ({
+  ...restoreEnvironment(config, home),
+  KEYMESH_DATABASE_URL: databaseUrlOf(databaseUrl, roleOf('vault')),
+  KEYMESH_DATABASE_PASSWORD_FILE: home.secret('vault', 'database.password'),
+  KEYMESH_BACKUP_DATABASE_URL: databaseUrlOf(databaseUrl, BACKUP_ROLE),
+  KEYMESH_BACKUP_DATABASE_PASSWORD_FILE: home.secret('vault', 'backup.password'),
+  KEYMESH_BACKUP_HOME: home.root,
+});
+
+/** Variables of whatever reads backups: where they are kept, and the KMS. */
+export const restoreEnvironment = (config: LauncherConfig, home: Home): Record<string, string> => ({
+  ...config.passed,
+  ...config.backup.variables,
+  OTEL_SDK_DISABLED: 'true',
+  KEYMESH_LOG_LEVEL: config.logLevel,
+  ...kmsVariables(config.kms, home),
+});
 
 function ownVariables(
   service: ServiceName,

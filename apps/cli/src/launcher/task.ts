@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { failure, SERVICES, type ServiceName } from '@keymesh/contracts';
+import { ERROR_CATALOGUE, failure, SERVICES, type ErrorCode, type ServiceName } from '@keymesh/contracts';
 import type { LauncherConfig } from './config.js';
 
 /** A built program of a service. @throws UNAVAILABLE when it is not built. */
 export function programOf(
   config: LauncherConfig,
   service: ServiceName,
-  program: 'main' | 'migrate' | 'init',
+  program: 'main' | 'migrate' | 'init' | 'fsck' | 'backup' | 'restore',
 ): string {
   const path = join(config.root, 'apps', service, 'dist', `${program}.js`);
   if (existsSync(path)) return path;
@@ -23,9 +23,14 @@ export function programOf(
  * @returns its standard output.
  * @throws UNAVAILABLE with the last line that it logged.
  */
-export function runTask(path: string, env: Record<string, string>, what: string): Promise<string> {
+export function runTask(
+  path: string,
+  env: Record<string, string>,
+  what: string,
+  args: readonly string[] = [],
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [path], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [path, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
     let stderr = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -43,6 +48,27 @@ export function runTask(path: string, env: Record<string, string>, what: string)
         );
     });
   });
+}
+
+/**
+ * As {@link runTask}, for a task that prints one JSON value and whose failure is for the person who asked.
+ * @throws the failure that the task told, by its code.
+ */
+export async function askTask(
+  path: string,
+  env: Record<string, string>,
+  what: string,
+  args: readonly string[],
+): Promise<unknown> {
+  try {
+    const output = await runTask(path, env, what, args);
+    return JSON.parse(output.trim().split('\n').at(-1) ?? '') as unknown;
+  } catch (error) {
+    const line = /: (\{.*\})$/s.exec((error as Error).message)?.[1];
+    const told = line === undefined ? undefined : (JSON.parse(line) as { code?: string; msg?: string });
+    if (told?.code === undefined || !Object.hasOwn(ERROR_CATALOGUE, told.code)) throw error;
+    throw failure(told.code as ErrorCode, told.msg === undefined ? {} : { publicMessage: told.msg });
+  }
 }
 
 /** Brings all schemas up to date at the same time; each has its own lock and role. */

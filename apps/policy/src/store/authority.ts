@@ -12,7 +12,7 @@ import type { MakeRecord } from '../domain/audit.js';
 import type { PolicyBook } from '../domain/ports.js';
 import type { PolicyStore, StoredBundle } from './book.js';
 import { makeBundlePublisher } from './bundle-publisher.js';
-import { catchUp, importGenesis } from './open-book.js';
+import { catchUp, importGenesis, includeTakings } from './open-book.js';
 
 /** The bucket POLICY. */
 export interface PolicyBucket {
@@ -72,7 +72,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     return publisher.publish(bundle);
   });
 
-  const first = await importGenesis(store, genesis, makeRecord);
+  const stored = await importGenesis(store, genesis, makeRecord);
+  const { taken } = openPolicy(stored.bytes, trustRoot, { clock }).directory;
+  const first = (await includeTakings(store, stored, taken)) ?? stored;
   accept(first);
   onCommitted();
   void publisher

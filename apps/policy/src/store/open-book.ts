@@ -42,6 +42,26 @@ function genesisRecord(text: string, makeRecord: MakeRecord): AuditEntry {
 }
 
 /**
+ * A restore takes access away by rows alone, because only we hold the bundle key: makes the bundle that says so.
+ * @param published what the newest bundle takes away.
+ * @returns that bundle, or undefined when the newest one says it all.
+ */
+export async function includeTakings(
+  store: PolicyStore,
+  newest: StoredBundle,
+  published: Readonly<PolicyBundle['taken']>,
+): Promise<StoredBundle | undefined> {
+  const isPublished = (taking: PolicyBundle['taken'][number]): boolean =>
+    published.some(
+      ({ principal, status, until }) =>
+        principal === taking.principal && status === taking.status && until === taking.until,
+    );
+  if (newest.directory.taken.every(isPublished)) return undefined;
+  const { bundle } = await store.change(undefined, () => ({ change: {}, records: [], reply: () => null }));
+  return bundle;
+}
+
+/**
  * The bucket is ahead of the store: somebody put the database back to an older backup, or used our bundle key. The services refuse lower
  * versions, and rightly so; we take from the bucket what operators signed and what was taken away, and go on above its version.
  * @returns the newest bundle, or undefined when the store is not behind.

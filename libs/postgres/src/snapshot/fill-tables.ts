@@ -24,6 +24,8 @@ export interface TableFilling {
   /** Puts rows in that {@link file://./read-snapshot.ts} read. @returns how many. */
   copyIn(table: TableShape, rows: AsyncIterable<Uint8Array>): Promise<number>;
   setSequence(state: SequenceState): Promise<void>;
+  /** Looks at what is there before it is changed; a throw of `judge` ends the transaction. */
+  check(text: string, judge: (rows: readonly Readonly<Record<string, unknown>>[]) => void): Promise<void>;
 }
 
 /**
@@ -60,6 +62,7 @@ async function openFilling(client: Client, schemas: readonly string[]): Promise<
       await pipeline(Readable.from(rows, { objectMode: false }), sink);
       return sink.rowCount;
     },
+    check: async (text, judge) => judge((await client.query<Record<string, unknown>>(text)).rows),
     setSequence: async ({ schema, sequence, lastValue, isCalled }) => {
       await client.query('SELECT setval($1::regclass, $2::bigint, $3)', [
         `${identifier(schema)}.${identifier(sequence)}`,

@@ -159,7 +159,32 @@ export const databaseVariables = {
   KEYMESH_DATABASE_PASSWORD_FILE: commonVariables.KEYMESH_DATABASE_PASSWORD_FILE,
 } satisfies z.ZodRawShape;
 
-/** `parseConfig(databaseConfig, process.env)` → `{ database: { url, password } }`, for `migrate.ts`. */
-export const databaseConfig = z.object(databaseVariables).transform((variables) => ({
-  database: { url: variables.KEYMESH_DATABASE_URL, password: variables.KEYMESH_DATABASE_PASSWORD_FILE },
-}));
+const migrationNames = z.record(z.string(), z.array(z.string()));
+const migrateOnly = z.string().transform((text, context): z.output<typeof migrationNames> => {
+  try {
+    return migrationNames.parse(JSON.parse(text));
+  } catch {
+    context.issues.push({
+      code: 'custom',
+      input: undefined,
+      message: 'must be {"schema": ["migration", …], …}',
+    });
+    return z.NEVER;
+  }
+});
+
+/** `parseConfig(databaseConfig, process.env)` → `{ database: { url, password, only } }`, for `migrate.ts`. */
+export const databaseConfig = z
+  .object({
+    ...databaseVariables,
+    KEYMESH_MIGRATE_ONLY: migrateOnly
+      .optional()
+      .describe('By schema, the only migrations to apply: a restore fills tables as they were then.'),
+  })
+  .transform((variables) => ({
+    database: {
+      url: variables.KEYMESH_DATABASE_URL,
+      password: variables.KEYMESH_DATABASE_PASSWORD_FILE,
+      only: variables.KEYMESH_MIGRATE_ONLY,
+    },
+  }));

@@ -1,0 +1,127 @@
+import { failure } from '@keymesh/contracts';
+import { fillTables, withSnapshot, type DatabasePassword } from '@keymesh/postgres';
+import type { DataSource, EntityManager } from 'typeorm';
+import { BACKUP_SCHEMAS, isBackedUp } from './scope.js';
+
+type Connection = { readonly url: string } & DatabasePassword;
+
+/**
+ * Takes the ledger of the former database in place of the backup's: it only grows, so the former one holds the backup's and more, and a
+ * checkpoint that was published stays true.
+ * @throws LOG_INCONSISTENT when it does not continue the backup's ledger: one of the two was tampered with.
+ */
+export async function carryLedger(former: Connection, restored: Connection): Promise<void> {
+  const options = { schemas: ['audit'], applicationName: 'keymesh-restore' };
+  await withSnapshot({ ...former, ...options }, async (snapshot) => {
+    const published = await snapshot.query<{ size: string; root: string }>(
+      `SELECT size::text, encode(root, 'hex') AS root FROM audit.checkpoint`,
+    );
+    const roots = new Map(published.map(({ size, root }) => [size, root]));
+    await fillTables({ ...restored, ...options }, async (filling) => {
+      await filling.check(
+        `SELECT size::text, encode(root, 'hex') AS root FROM audit.checkpoint ORDER BY size DESC LIMIT 1`,
+        ([newest]) => {
+          if (newest !== undefined && roots.get(String(newest.size)) !== newest.root)
+            throw failure('LOG_INCONSISTENT', {
+              publicMessage:
+                "The former database's audit log does not continue the backup's. Keep both and start an incident; --without-later-records restores without the former one.",
+            });
+        },
+      );
+      const tables = snapshot.tables.filter(isBackedUp);
+      await filling.empty(tables);
+      for (const table of tables) await filling.copyIn(table, snapshot.copyOut(table));
+      for (const state of await snapshot.sequences()) await filling.setSequence(state);
+    });
+  });
+}
+
+interface PolicyRows {
+  readonly statements: readonly { sequence: string; statement_id: string; principal: string; text: string }[];
+  readonly taken: readonly { principal: string; status: string; until: Date | null; reason: string }[];
+  readonly bundle: { version: number; bytes: Buffer } | undefined;
+  readonly floor: { version: number; bundle: Buffer } | undefined;
+}
+
+/**
+ * Takes from the former database who may what: operators signed it, and what was taken away stays so. Where its statements do not continue
+ * the backup's, only what it takes away is taken over.
+ * @param manager of the transaction over the restored database.
+ */
+export async function carryPolicy(former: DataSource, manager: EntityManager): Promise<void> {
+  const [then, now] = [await policyRows(manager), await policyRows(former.manager)];
+  const continues = then.statements.every(({ text }, at) => now.statements[at]?.text === text);
+  if (continues) {
+    for (const row of now.statements.slice(then.statements.length))
+      await manager.query(
+        'INSERT INTO policy.statement (sequence, statement_id, principal, text) VALUES ($1, $2, $3, $4)',
+        [row.sequence, row.statement_id, row.principal, row.text],
+      );
+    await manager.query('DELETE FROM policy.taken');
+  }
+  for (const { principal, status, until, reason } of now.taken)
+    await addTaking(manager, { principal, status, until, reason });
+  if (now.bundle !== undefined && now.bundle.version > (then.bundle?.version ?? 0))
+    await manager.query('INSERT INTO policy.bundle (version, bytes) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+      now.bundle.version,
+      now.bundle.bytes,
+    ]);
+  // INVARIANT: the floor never goes down: no bundle that was once overtaken decides again.
+  if (now.floor !== undefined)
+    await manager.query(
+      `INSERT INTO vault.bundle_floor (id, version, bundle) VALUES (1, $1, $2)
+       ON CONFLICT (id) DO UPDATE SET version = EXCLUDED.version, bundle = EXCLUDED.bundle
+       WHERE vault.bundle_floor.version < EXCLUDED.version`,
+      [now.floor.version, now.floor.bundle],
+    );
+}
+
+/** Takes access away unless it is taken away for longer already. */
+export async function addTaking(
+  manager: EntityManager,
+  taking: { principal: string; status: string; until: Date | string | null; reason: string },
+): Promise<void> {
+  await manager.query(
+    `INSERT INTO policy.taken (principal, status, until, reason) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (principal, status) DO UPDATE SET until = EXCLUDED.until, reason = EXCLUDED.reason
+     WHERE policy.taken.until IS NOT NULL AND (EXCLUDED.until IS NULL OR EXCLUDED.until > policy.taken.until)`,
+    [taking.principal, taking.status, taking.until, taking.reason],
+  );
+}
+
+async function policyRows(manager: EntityManager): Promise<PolicyRows> {
+  const one = async <Row>(text: string): Promise<Row | undefined> => (await manager.query<Row[]>(text))[0];
+  return {
+    statements: await manager.query(
+      'SELECT sequence::text, statement_id, principal, text FROM policy.statement ORDER BY policy.statement.sequence',
+    ),
+    taken: await manager.query('SELECT principal, status, until, reason FROM policy.taken'),
+    bundle: await one('SELECT version, bytes FROM policy.bundle ORDER BY version DESC LIMIT 1'),
+    floor: await one('SELECT version, bundle FROM vault.bundle_floor'),
+  };
+}
+
+interface OutboxRow {
+  readonly id: string;
+  readonly subject: string;
+  readonly payload: Buffer;
+  readonly beside: object | null;
+}
+
+/** Audit records that were committed and had not reached the journal: they happened, and are recorded yet. @returns how many. */
+export async function carryUnpublishedRecords(former: DataSource, manager: EntityManager): Promise<number> {
+  let carried = 0;
+  for (const schema of BACKUP_SCHEMAS) {
+    const rows = await former.query<OutboxRow[]>(
+      `SELECT id, subject, payload, beside FROM ${schema}.outbox WHERE kind = 'journal' AND published_at IS NULL ORDER BY seq`,
+    );
+    for (const { id, subject, payload, beside } of rows)
+      await manager.query(
+        `INSERT INTO ${schema}.outbox (id, kind, subject, payload, beside) VALUES ($1, 'journal', $2, $3, $4)
+         ON CONFLICT DO NOTHING`,
+        [id, subject, payload, beside === null ? null : JSON.stringify(beside)],
+      );
+    carried += rows.length;
+  }
+  return carried;
+}
