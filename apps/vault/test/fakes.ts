@@ -359,7 +359,7 @@ export function makeTestVault(): TestVault {
     audited, beginAttempt, askPolicy: makeAskPolicy(policy), policy, clock, meshKey, values, index, versions, listVersions, mutations,
   }; // prettier-ignore
   const operations: TestVault['operations'] = {
-    listTypes: makeListTypes(ports),
+    listTypes: makeListTypes(),
     describeType: makeDescribeType(ports),
     checkQuality: makeCheckQuality(ports),
     storeCredential: makeStoreCredential(ports),

@@ -8,7 +8,7 @@ import type { VaultPorts } from './ports.js';
 export function typeOperations(ports: VaultPorts): TypeOperations {
   const { serve } = ports;
   return {
-    listTypes: serve(makeListTypes(ports)),
+    listTypes: serve(makeListTypes()),
     describeType: serve(makeDescribeType(ports)),
     checkQuality: serve(makeCheckQuality(ports)),
   };
