@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, timingSafeEqual } from 'node:crypto';
 import { lengthPrefixed, toHex, utf8, type Secret } from '@keymesh/kernel';
 import { keyObjectOf, type KeyMaterial } from './aes-gcm.js';
 import { closed } from './failures.js';
@@ -55,7 +55,7 @@ export const fingerprint = (key: KeyMaterial, value: Secret): string =>
  * @param salt 16 bytes or more, random for each record. @returns SHA-256 over length-prefixed salt and name, hex.
  */
 export const commitName = (salt: Uint8Array, name: string): string =>
-  createHash('sha256').update(lengthPrefixed(salt, name)).digest('hex');
+  hash('sha256', lengthPrefixed(salt, name), 'hex');
 
 function hmac(key: KeyMaterial, message: Uint8Array): Uint8Array {
   const mac = createHmac('sha256', keyObjectOf(key)).update(message).digest();

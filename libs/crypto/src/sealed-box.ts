@@ -39,22 +39,36 @@ export function sealBox(key: KeyMaterial, binding: Uint8Array, plaintext: Secret
 }
 
 /**
- * Opens what {@link sealBox} sealed. The key commitment is compared, in constant time, before anything is decrypted: GCM alone would
- * open a crafted ciphertext under two keys.
+ * Opens what {@link sealBox} sealed.
  * @returns the plaintext; the caller disposes it.
  * @throws DECRYPTION_FAILED for every cause alike.
  */
-export function openBox<Label extends string>(
+export const openBox = <Label extends string>(
   key: KeyMaterial,
   binding: Uint8Array,
   sealed: Uint8Array,
   label: Label,
-): Secret<Label> {
+): Secret<Label> => prepareBox(key, binding, sealed, label)();
+
+/**
+ * Derives the key of what {@link sealBox} sealed, so that it opens as often as wanted for one decryption each. The key commitment is
+ * compared here, in constant time, before anything is decrypted: GCM alone would open a crafted ciphertext under two keys.
+ * @param sealed must not change afterwards: what is opened is read from it.
+ * @returns how to open it: the plaintext, which the caller disposes.
+ * @throws DECRYPTION_FAILED for every cause alike, here and when it is opened.
+ */
+export function prepareBox<Label extends string>(
+  key: KeyMaterial,
+  binding: Uint8Array,
+  sealed: Uint8Array,
+  label: Label,
+): () => Secret<Label> {
   if (sealed.length < OVERHEAD_BYTES || sealed[0] !== FORMAT) throw closed();
   const derived = deriveBoxKeys(keyObjectOf(key), sealed.subarray(1, COMMITMENT_AT), binding);
   if (!timingSafeEqual(derived.commitment, sealed.subarray(COMMITMENT_AT, NONCE_AT))) throw closed();
   const nonce = sealed.subarray(NONCE_AT, BODY_AT);
-  return new Secret(openGcm(derived.key, nonce, binding, sealed.subarray(BODY_AT)), label);
+  const body = sealed.subarray(BODY_AT);
+  return () => new Secret(openGcm(derived.key, nonce, binding, body), label);
 }
 
 /** SOURCE: RFC 5869 with SHA-512: one block gives both halves, so neither tells of the other. */

@@ -1,7 +1,7 @@
 import type { Secret } from '@keymesh/kernel';
 import type { KeyMaterial } from './aes-gcm.js';
 import { bindValue, type ValueBinding } from './binding.js';
-import { openBox, sealBox } from './sealed-box.js';
+import { openBox, prepareBox, sealBox } from './sealed-box.js';
 
 /**
  * Encrypts one credential version.
@@ -27,3 +27,16 @@ export const decryptValue = (value: {
   readonly binding: ValueBinding;
 }): Secret<'credential-value'> =>
   openBox(value.dek, bindValue(value.binding), value.encrypted, 'credential-value');
+
+/**
+ * As {@link decryptValue}, for a value that is read often: its key is derived and checked once.
+ * @param encrypted must not change afterwards.
+ * @returns decrypts it; what it gives the caller disposes.
+ * @throws DECRYPTION_FAILED for every cause alike, here and when it decrypts.
+ */
+export const prepareValue = (value: {
+  readonly dek: KeyMaterial;
+  readonly encrypted: Uint8Array;
+  readonly binding: ValueBinding;
+}): (() => Secret<'credential-value'>) =>
+  prepareBox(value.dek, bindValue(value.binding), value.encrypted, 'credential-value');

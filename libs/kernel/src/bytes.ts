@@ -1,3 +1,4 @@
+const PREFIX_BYTES = 4;
 const encoder = new TextEncoder();
 // ignoreBOM: a byte order mark stays a character. Dropped, two byte strings would read as one text.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -40,12 +41,21 @@ export const toHex = (bytes: Uint8Array): string =>
  * their UTF-8, so texts must be well-formed). Every AAD and signed statement is made with this.
  */
 export function lengthPrefixed(...fields: readonly (Uint8Array | string)[]): Uint8Array {
-  return concat(
-    ...fields.flatMap((field) => {
-      const bytes = typeof field === 'string' ? utf8(field) : field;
-      const size = new Uint8Array(4);
-      new DataView(size.buffer).setUint32(0, bytes.length);
-      return [size, bytes];
-    }),
-  );
+  let size = 0;
+  for (const field of fields)
+    size += PREFIX_BYTES + (typeof field === 'string' ? Buffer.byteLength(field) : field.length);
+  // Memory of its own, never node's pool: callers zero it.
+  const all = new Uint8Array(size);
+  const out = Buffer.from(all.buffer);
+  let at = 0;
+  for (const field of fields) {
+    const start = at + PREFIX_BYTES;
+    if (typeof field === 'string') at = start + out.write(field, start);
+    else {
+      all.set(field, start);
+      at = start + field.length;
+    }
+    out.writeUInt32BE(at - start, start - PREFIX_BYTES);
+  }
+  return all;
 }

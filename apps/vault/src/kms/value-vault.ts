@@ -1,7 +1,6 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
-import { decryptValue, encryptValue, makeDek, unwrapDek, wrapDek } from '@keymesh/crypto';
+import { encryptValue, makeDek, prepareValue, unwrapDek, wrapDek } from '@keymesh/crypto';
 import { failure } from '@keymesh/contracts';
-import { KeymeshError } from '@keymesh/kernel';
+import { KeymeshError, type Secret } from '@keymesh/kernel';
 import { v4 as uuidv4 } from 'uuid';
 import { decodeValues, encodeValues, type Values } from '../domain/parts.js';
 import type { SealedValue, ValueVault, VersionBinding } from '../domain/ports.js';
@@ -9,7 +8,7 @@ import type { Keyring, OpenKek } from './keyring.js';
 
 /** Envelope encryption (DESIGN section 5): a fresh DEK for each version, wrapped by the namespace's KEK. */
 export function makeValueVault(keyring: Keyring): ValueVault {
-  const unwrapped = makeUnwrappedDeks();
+  const openSealed = makeOpenSealed();
   return {
     async openNamespace(name) {
       const kek = await keyring.activeKek(name);
@@ -21,7 +20,7 @@ export function makeValueVault(keyring: Keyring): ValueVault {
     },
     async open(binding, sealed) {
       const kek = await keyring.kek(sealed.kekId);
-      return openValues(kek, binding, sealed, unwrapped);
+      return openValues(kek, binding, sealed, openSealed);
     },
   };
 }
@@ -44,44 +43,48 @@ function sealValues(
   };
 }
 
-type UnwrappedDeks = (kek: OpenKek, sealed: SealedValue) => KeyObject;
+type OpenSealed = (kek: OpenKek, binding: VersionBinding, sealed: SealedValue) => Secret;
 
 /**
- * DEKs of the sealed versions that are in memory, unwrapped. A DEK lives as long as both the very object that was read from the row (a
- * changed row is another object) and the KEK that unwrapped it: a lock or the KEK's time to live ends it too.
+ * Opens sealed versions, with the keys of those that are in memory at hand. A key lives as long as both the very object that was read
+ * from the row (a changed row is another object) and the KEK that unwrapped it: a lock or the KEK's time to live ends it too.
  */
-function makeUnwrappedDeks(): UnwrappedDeks {
-  const known = new WeakMap<SealedValue, { readonly kek: OpenKek; readonly key: KeyObject }>();
-  return (kek, sealed) => {
-    const before = known.get(sealed);
-    if (before?.kek === kek) return before.key;
+function makeOpenSealed(): OpenSealed {
+  const prepared = new WeakMap<
+    SealedValue,
+    { readonly kek: OpenKek; readonly binding: VersionBinding; readonly decrypt: () => Secret }
+  >();
+  return (kek, binding, sealed) => {
+    const before = prepared.get(sealed);
+    if (before?.kek === kek && isSamePlace(before.binding, binding)) return before.decrypt();
     const { dekId, kekId, kekVersion } = sealed;
     using dek = unwrapDek({
       kek: kek.key,
       wrapped: sealed.wrappedDek,
       binding: { dekId, kekId, kekVersion },
     });
-    // EXPOSE: into a KeyObject, which is what the cipher is quickest with; the bytes are zeroed right after.
-    const key = createSecretKey(dek.expose());
-    known.set(sealed, { kek, key });
-    return key;
+    const decrypt = prepareValue({ dek, encrypted: sealed.ciphertext, binding: { ...binding, dekId } });
+    prepared.set(sealed, { kek, binding, decrypt });
+    return decrypt();
   };
 }
+
+// INVARIANT: a key that was derived for one place opens nothing for another.
+const isSamePlace = (a: VersionBinding, b: VersionBinding): boolean =>
+  a.namespaceId === b.namespaceId && a.credentialId === b.credentialId && a.version === b.version;
 
 /** @throws CREDENTIAL_DAMAGED for every cause alike */
 function openValues(
   kek: OpenKek,
   binding: VersionBinding,
   sealed: SealedValue,
-  unwrapped: UnwrappedDeks,
+  openSealed: OpenSealed,
 ): Values {
-  const { dekId, kekVersion } = sealed;
   // A KEK of another namespace would open nothing anyway: its id and the namespace's are bound in.
-  if (kek.namespaceId !== binding.namespaceId || kek.version !== kekVersion)
+  if (kek.namespaceId !== binding.namespaceId || kek.version !== sealed.kekVersion)
     throw failure('CREDENTIAL_DAMAGED');
   try {
-    const dek = unwrapped(kek, sealed);
-    using plaintext = decryptValue({ dek, encrypted: sealed.ciphertext, binding: { ...binding, dekId } });
+    using plaintext = openSealed(kek, binding, sealed);
     return decodeValues(plaintext);
   } catch (error) {
     if (KeymeshError.is(error) && error.code === 'DECRYPTION_FAILED') throw failure('CREDENTIAL_DAMAGED');
