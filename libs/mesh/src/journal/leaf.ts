@@ -1,6 +1,6 @@
 import { failure, MAX_LEAF_BYTES, type AuditRecord, type Beside } from '@keymesh/contracts';
 import { utf8 } from '@keymesh/kernel';
-import canonicalize from 'canonicalize';
+import { canonicalJson } from './canonical-json.js';
 
 /**
  * The exact bytes of a leaf: RFC 8785 JSON, at most 65,535 bytes, no newline.
@@ -15,7 +15,7 @@ export const encodeBeside = (beside: Beside | undefined): Uint8Array =>
   beside === undefined || Object.keys(beside).length === 0 ? NONE : encode(beside, 'beside');
 
 function encode(value: unknown, what: string): Uint8Array {
-  const bytes = utf8(canonicalize(value) ?? '');
+  const bytes = utf8(canonicalJson(value));
   checkSize(bytes, what, 1);
   return bytes;
 }
