@@ -23,6 +23,8 @@ export interface AcceptorOptions {
 }
 
 export interface Acceptor {
+  /** As {@link Acceptor.accept}, for a header that was accepted before; undefined for any other. @throws as accept */
+  known(setupHeader: string): ServiceSession | undefined;
   /**
    * The session of a `Keymesh-Channel` header; the asymmetric work is done once a header.
    * @throws CHANNEL_REJECTED, CHANNEL_EXPIRED (over, or a key that is not here any more).
@@ -68,14 +70,19 @@ export function makeAcceptorWith(options: AcceptorOptions, makeSalt: () => Uint8
     return started;
   };
 
+  /** Asked again for every message: a session ends with its time, and with its principal's key. */
+  const checked = ({ session, clientPublicKey }: Entry): ServiceSession => {
+    if (clock.now() >= session.expiresAt) throw expired();
+    if (!isChannelKeyOf(session.principal, clientPublicKey)) throw rejected();
+    return session;
+  };
+
   return {
-    async accept(header) {
-      const entry = book.find(header) ?? (await openNew(header));
-      const { session } = entry;
-      if (clock.now() >= session.expiresAt) throw expired();
-      if (!isChannelKeyOf(session.principal, entry.clientPublicKey)) throw rejected();
-      return session;
+    known(header) {
+      const entry = book.find(header);
+      return entry === undefined ? undefined : checked(entry);
     },
+    accept: async (header) => checked(book.find(header) ?? (await openNew(header))),
   };
 }
 

@@ -10,7 +10,8 @@ const REPLY_KEY_INFO = utf8('keymesh/v1/channel/instance-reply-key');
 /** The 12-byte nonce of a sequence: four zero bytes, then the sequence as 8 bytes big endian. */
 export function nonceOf(sequence: number): Uint8Array {
   const nonce = Buffer.alloc(NONCE_BYTES);
-  nonce.writeBigUInt64BE(BigInt(sequence), NONCE_BYTES - 8);
+  nonce.writeUInt32BE(Math.floor(sequence / 2 ** 32), NONCE_BYTES - 8);
+  nonce.writeUInt32BE(sequence >>> 0, NONCE_BYTES - 4);
   return nonce;
 }
 

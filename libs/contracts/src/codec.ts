@@ -26,20 +26,44 @@ export const partsHeader = (frame: Pick<Frame, 'lengths'>): string => frame.leng
  */
 export function encodeFrame(message: unknown): Frame {
   const parts: Uint8Array[] = [];
-  const json = JSON.stringify(message, function (this: Record<string, unknown>, key: string, value: unknown) {
-    const original = this[key]; // before Secret.toJSON redacted it
-    if (original instanceof Secret) {
-      // EXPOSE: a secret leaves its wrapper only into the frame, which the channel encrypts.
-      parts.push(original.expose());
-      return { [PART]: parts.length };
-    }
-    if (isObject(value) && Object.hasOwn(value, PART)) {
-      throw failure('BAD_REQUEST', { publicMessage: 'The name $part is taken by the message format.' });
-    }
-    return value;
-  });
+  const json = JSON.stringify(nameParts(message, parts));
   const all = [utf8(json), ...parts];
   return { lengths: all.map((part) => part.length), body: concat(...all) };
+}
+
+/** The message with `{"$part": n}` for each Secret, whose bytes go into `parts`; the very same where it holds none. */
+function nameParts(message: unknown, parts: Uint8Array[]): unknown {
+  if (!isObject(message)) return message;
+  if (message instanceof Secret) {
+    // EXPOSE: a secret leaves its wrapper only into the frame, which the channel encrypts.
+    parts.push(message.expose());
+    return { [PART]: parts.length };
+  }
+  if (hasOwnForm(message)) return nameParts(message.toJSON(), parts);
+  if (Object.hasOwn(message, PART)) {
+    throw failure('BAD_REQUEST', { publicMessage: 'The name $part is taken by the message format.' });
+  }
+  return mapFields(message, (value) => nameParts(value, parts));
+}
+
+/** The same object or list with other values; the very same when none changes, as in most messages. */
+function mapFields(of: object, change: (value: unknown) => unknown): object {
+  const fields = of as Readonly<Record<string, unknown>>;
+  let changed: object | undefined;
+  for (const key of Object.keys(fields)) {
+    const value = fields[key];
+    const other = isObject(value) ? change(value) : value;
+    if (other === value) continue;
+    changed ??= Array.isArray(of) ? [...(of as unknown[])] : { ...of };
+    // Defined, not assigned: a field named __proto__ is a field.
+    Object.defineProperty(changed, key, {
+      value: other,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+  }
+  return changed ?? of;
 }
 
 /**
@@ -62,6 +86,9 @@ export function decodeFrame(header: string | undefined, body: Uint8Array): unkno
 
 const malformed = (publicMessage: string) => failure('MALFORMED_MESSAGE', { publicMessage });
 
+const hasOwnForm = (value: object): value is { toJSON(): unknown } =>
+  'toJSON' in value && typeof value.toJSON === 'function';
+
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 function splitParts(header: string | undefined, body: Uint8Array): Uint8Array[] {
@@ -77,14 +104,11 @@ function splitParts(header: string | undefined, body: Uint8Array): Uint8Array[] 
 
 /** Puts a Secret in the place of each `{"$part": n}`. Recursive: strict JSON is at most 16 deep. */
 function takeParts(value: unknown, parts: readonly Uint8Array[], secrets: Map<number, Secret>): unknown {
-  if (Array.isArray(value)) return value.map((item) => takeParts(item, parts, secrets));
   if (!isObject(value)) return value;
   if (Object.hasOwn(value, PART)) return takePart(value, parts, secrets);
   // No operation has such a field; refused here, because some readers take it for a prototype and some drop it without a word.
   if (Object.hasOwn(value, '__proto__')) throw malformed('The JSON has a field named __proto__.');
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, takeParts(item, parts, secrets)]),
-  );
+  return mapFields(value, (item) => takeParts(item, parts, secrets));
 }
 
 function takePart(value: object, parts: readonly Uint8Array[], secrets: Map<number, Secret>): Secret {

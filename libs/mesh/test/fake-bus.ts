@@ -47,6 +47,7 @@ export const encryptedHead = (fields: Readonly<Record<string, string>> = {}): Re
 /** A channel that only marks what went through it: `sealed:`. */
 export function fakeAcceptor(session: Partial<ServiceSession> = {}): Acceptor {
   return {
+    known: () => undefined,
     accept: (setupHeader) =>
       Promise.resolve({
         principal: setupHeader.replace('setup-of-', ''),

@@ -69,12 +69,12 @@ describe('a call through the channel', () => {
       callback: (_error, msg) => void replies.push(Buffer.from(msg.data).toString('latin1')),
     });
     await caller().call(echoSecret, { text: 'canary-text', secret: secretOf('canary-secret') });
-    await eventually(() => expect(replies.length).toBeGreaterThanOrEqual(2));
+    // The control: the spies do see what goes.
+    await eventually(() => expect(Math.min(replies.length, seen.length)).toBeGreaterThanOrEqual(2));
     spy.unsubscribe();
     tap.unsubscribe();
-    // The control: the spies do see what goes without the channel.
+    // And read what goes without the channel.
     expect(replies.join()).toContain('statements');
-    expect(seen.length).toBeGreaterThanOrEqual(2);
     expect([...seen, ...replies].join()).not.toContain('canary');
   });
 

@@ -35,6 +35,7 @@ function fakeStream(answers: Answer[] = []) {
   };
   const connection = {
     nats: { request },
+    isConnected: () => true,
     waitConnected: () => Promise.resolve(true),
     onReconnect: () => () => undefined,
   };

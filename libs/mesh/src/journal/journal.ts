@@ -1,7 +1,9 @@
 import { subjects, type AuditRecord, type Beside, type ServiceName } from '@keymesh/contracts';
 import type { Clock, SigningKey } from '@keymesh/kernel';
 import type { MeshConnection } from '../connection.js';
+import { sendTogether } from '../send-together.js';
 import { checkPackable, encodeBeside, encodeLeaf } from './leaf.js';
+import type { PackedRecord } from './pack.js';
 import { makePackSender, type PackOutcome, type PackSender } from './pack-sender.js';
 import {
   makeWaitingRecords,
@@ -78,9 +80,9 @@ export function makeJournal(options: JournalOptions): Journal {
   };
   const heartbeat = setInterval(beat, heartbeatMs / 4).unref();
 
-  const enqueue = (leaf: Uint8Array, beside: Uint8Array, deadlineAt: number): Promise<void> =>
+  const enqueue = (encode: () => PackedRecord, deadlineAt: number): Promise<void> =>
     new Promise((resolve, reject) => {
-      const record: WaitingRecord = { leaf, beside, deadlineAt, resolve, reject };
+      const record: WaitingRecord = { ...encode(), deadlineAt, resolve, reject };
       if (closed !== undefined) reject(notDurable('closed'));
       else if (queue.add(record)) pump.start();
       else reject(notDurable('queue-full'));
@@ -102,11 +104,11 @@ export function makeJournal(options: JournalOptions): Journal {
   };
 
   return {
-    record: async (record, beside, { deadlineAt = clock.monotonic() + RECORD_DEADLINE_MS } = {}) =>
-      enqueue(encodeLeaf(record), encodeBeside(beside), deadlineAt),
+    record: (record, beside, { deadlineAt = clock.monotonic() + RECORD_DEADLINE_MS } = {}) =>
+      enqueue(() => ({ leaf: encodeLeaf(record), beside: encodeBeside(beside) }), deadlineAt),
     publishRaw: async (leaf, beside = new Uint8Array()) => {
       checkPackable(leaf, beside);
-      await enqueue(leaf, beside, clock.monotonic() + RELAY_DEADLINE_MS);
+      await enqueue(() => ({ leaf, beside }), clock.monotonic() + RELAY_DEADLINE_MS);
     },
     close: () => (closed ??= finish()),
   };
@@ -119,8 +121,17 @@ function makePump(
 ): { start(): void; sendEmpty(): void; idle(): Promise<void> } {
   let running: Promise<void> | undefined;
 
+  // Whatever arrived in the same read of the socket joins the same pack, and the pack leaves with the answers that are ready by then.
+  const sendNext = (): Promise<void> =>
+    new Promise((resolve) => {
+      sendTogether(() => {
+        const records = queue.take(MAX_RECORDS_PER_PACK, MAX_PACK_BYTES);
+        // Nothing: their time ran out in this very turn.
+        resolve(records.length === 0 ? undefined : sender.send(records));
+      });
+    });
   const drain = async (): Promise<void> => {
-    while (queue.size() > 0) await sender.send(queue.take(MAX_RECORDS_PER_PACK, MAX_PACK_BYTES));
+    while (queue.size() > 0) await sendNext();
   };
   const run = (work: () => Promise<void>): void => {
     running ??= work().finally(() => {
@@ -129,12 +140,7 @@ function makePump(
     });
   };
   return {
-    start: () =>
-      run(async () => {
-        // Whatever arrived in the same read of the socket joins the same pack.
-        await new Promise((resolve) => setImmediate(resolve));
-        await drain();
-      }),
+    start: () => run(drain),
     sendEmpty: () => run(() => sender.send([])),
     async idle() {
       while (running !== undefined) await running;

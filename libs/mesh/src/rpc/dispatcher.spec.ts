@@ -5,7 +5,7 @@ import { makeTestClock } from '@keymesh/testing';
 import { z } from 'zod';
 import { encryptedHead, fakeAcceptor, fakeMsg } from '../../test/fake-bus.js';
 import type { Handler, PrincipalView, Served } from './call.js';
-import { makeDispatcher, type DispatcherOptions } from './dispatcher.js';
+import { makeDispatcher, type DispatcherOptions, type ServedOperation } from './dispatcher.js';
 
 const contract = defineRpc({
   name: 'echo',
@@ -43,11 +43,19 @@ function setUp(
     served,
     clock,
     handled: () => handled,
-    serve: dispatch(contract, counted),
-    servePublic: dispatch(publicContract, counted),
-    unknown: dispatch.unknown,
+    serve: andSend(dispatch(contract, counted)),
+    servePublic: andSend(dispatch(publicContract, counted)),
+    unknown: andSend(dispatch.unknown),
   };
 }
+
+// Answers leave at the end of the turn.
+const andSend =
+  (operation: ServedOperation): ServedOperation =>
+  async (msg) => {
+    await operation(msg);
+    await new Promise((resolve) => setImmediate(resolve));
+  };
 
 describe('the dispatcher', () => {
   it('answers through the channel, and tells the handler who asks, until when', async () => {
@@ -116,6 +124,7 @@ describe('the dispatcher', () => {
     const late = setUp({
       clock,
       acceptor: {
+        known: () => undefined,
         accept: (header) => {
           clock.advance(1_001);
           return slow.accept(header);

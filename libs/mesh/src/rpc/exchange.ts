@@ -9,7 +9,8 @@ import {
   type RpcContract,
 } from '@keymesh/contracts';
 import { KeymeshError } from '@keymesh/kernel';
-import { headers, type Msg } from '@nats-io/nats-core';
+import { MsgHdrsImpl, type Msg, type MsgHdrs } from '@nats-io/nats-core';
+import { sendTogether } from '../send-together.js';
 import type { PrincipalView } from './call.js';
 import { respondPlain, respondPlainError, type RequestHead } from './wire.js';
 
@@ -68,7 +69,7 @@ async function openEncrypted(
   head: RequestHead,
   channel: NonNullable<RequestHead['channel']>,
 ): Promise<Exchange> {
-  const session = await acceptor.accept(channel.setupHeader);
+  const session = acceptor.known(channel.setupHeader) ?? (await acceptor.accept(channel.setupHeader));
   // INVARIANT: the broker's word (the subject) and the channel's must agree.
   if (session.principal !== principal) throw failure('CHANNEL_REJECTED');
   const { subject } = msg;
@@ -91,10 +92,12 @@ async function openEncrypted(
   const respond = (frame: Frame): void => {
     const parts = partsHeader(frame);
     const sealed = session.encryptReply({ subject, requestId, partsHeader: parts, body: frame.body });
-    const answer = headers();
-    answer.set(HEADERS.parts, parts);
-    answer.set(HEADERS.channelReply, sealed.replyHeader);
-    msg.respond(sealed.body, { headers: answer });
+    // Both are made of digits, commas and base64url: nothing that `set` would have to check.
+    const head = MsgHdrsImpl.fromRecord({
+      [HEADERS.parts]: [parts],
+      [HEADERS.channelReply]: [sealed.replyHeader],
+    });
+    sendTogether(() => tryRespond(msg, sealed.body, head));
   };
   return {
     channel: 'encrypted',
@@ -104,6 +107,14 @@ async function openEncrypted(
     respond,
     fail: (error) => respond(encodeFrame({ error })),
   };
+}
+
+function tryRespond(msg: Msg, body: Uint8Array, head: MsgHdrs): void {
+  try {
+    msg.respond(body, { headers: head });
+  } catch {
+    // Closed: the asker's deadline tells it.
+  }
 }
 
 /** What a principal that is not (any more) active is told, whatever it asks. */

@@ -49,7 +49,7 @@ export async function storeMessage(
   timeoutMs: number,
 ): Promise<StoreOutcome> {
   // What is published while disconnected would be sent some time later: better not at all.
-  if (!(await connection.waitConnected(timeoutMs))) return { kind: 'nobody' };
+  if (!connection.isConnected() && !(await connection.waitConnected(timeoutMs))) return { kind: 'nobody' };
   let off = (): void => undefined;
   // The acknowledgement of a server that died never comes: once it is back there is no use in waiting on.
   const reconnected = new Promise<StoreOutcome>((resolve) => {
