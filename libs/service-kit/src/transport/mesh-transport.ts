@@ -38,6 +38,8 @@ export interface MeshTransportOptions {
 /** What `@Rpc` and `@Consume` attach to a method. */
 interface HandlerExtras {
   readonly contract?: RpcContract;
+  /** The operation itself, where Nest need not be on its way. */
+  readonly operation?: () => OperationHandler | undefined;
   readonly consumer?: ConsumerDeclaration;
   readonly options?: ConsumeOptions;
   /** Many messages at once: in order for one process, or shared by several without an order. */
@@ -83,10 +85,9 @@ export class MeshTransport extends Server implements CustomTransportStrategy {
   private bindOperations(handlers: readonly MessageHandler[]): Map<string, ReturnType<Dispatcher>> {
     const { service, dispatcher, builtIn } = this.options;
     const declared = handlers.flatMap((handler) => {
-      const { contract } = extrasOf(handler);
-      return contract === undefined
-        ? []
-        : [{ contract, handler: (request: unknown, call: Call) => settle(handler(request, call)) }];
+      const { contract, operation } = extrasOf(handler);
+      const throughNest = (request: unknown, call: Call) => settle(handler(request, call));
+      return contract === undefined ? [] : [{ contract, handler: operation?.() ?? throughNest }];
     });
     const operations = new Map<string, ReturnType<Dispatcher>>();
     for (const { contract, handler } of [...builtIn, ...declared]) {

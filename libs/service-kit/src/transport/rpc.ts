@@ -1,5 +1,5 @@
 import type { ReplyOf, RequestOf, RpcContract } from '@keymesh/contracts';
-import type { Call } from '@keymesh/mesh';
+import type { Call, Handler } from '@keymesh/mesh';
 import { applyDecorators, UseFilters } from '@nestjs/common';
 import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { PassThroughFilter } from './pass-through-filter.js';
@@ -28,11 +28,13 @@ export type MethodOf<Method> = (
  *   }
  * }
  * ```
+ * @param operation what the transport asks instead of the method, once Nest has made the controller.
  */
 export const Rpc = <C extends RpcContract>(
   contract: C,
+  operation?: () => Handler<RpcContract> | undefined,
 ): MethodOf<(request: RequestOf<C>, call: Call) => Promise<ReplyOf<C>>> =>
-  meshHandler(`${contract.service}.${contract.noun}.${contract.verb}`, { contract });
+  meshHandler(`${contract.service}.${contract.noun}.${contract.verb}`, { contract, operation });
 
 /** Binds a method to the mesh transport with what the transport needs to know of it. */
 export const meshHandler = (pattern: string, extras: Record<string, unknown>): MethodDecorator =>
