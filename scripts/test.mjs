@@ -11,6 +11,7 @@ import { sayAndExit } from './provision/progress.mjs';
 import { providePrometheus } from './provision/prometheus.mjs';
 import { ensurePythonVenv } from './provision/python.mjs';
 import { provideSofthsm } from './provision/softhsm.mjs';
+import { provideWycheproof } from './provision/wycheproof.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const results = join(root, 'test-results');
@@ -102,6 +103,7 @@ try {
         KEYMESH_PYTHON: await ensurePythonVenv({ root }),
         KEYMESH_PROMETHEUS: await providePrometheus({ root }),
         KEYMESH_SOFTHSM: await provideSofthsm({ root }),
+        KEYMESH_WYCHEPROOF: await provideWycheproof({ root }),
       };
 
   if (!unitOnly) {
