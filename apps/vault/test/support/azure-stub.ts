@@ -19,7 +19,9 @@ const VAULT = 'https://keymesh.vault.example';
 const KEY_WRAP_IV = Buffer.alloc(8, 0xa6);
 
 type Algorithm = AzureKeyVaultOptions['algorithm'];
-interface VersionOfKey {
+/** One version of a key: both kinds of it. */
+export interface VersionOfKey {
+  /** 32 hexadecimal digits. */
   readonly version: string;
   readonly rsa: { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
   readonly aes: Buffer;
@@ -31,20 +33,24 @@ export interface AzureStub {
   readonly token: string;
   /** Options for a key by its name. */
   options(name: string, algorithm?: Algorithm): AzureKeyVaultOptions;
-  /** Makes a new version of the key the current one. */
-  rotate(name: string): void;
+  /** Makes a new version of the key the current one; absent: a random one. */
+  rotate(name: string, version?: VersionOfKey): void;
   /** Answers in place of the service; absent: the service. */
   misbehave: ((request: SeenRequest) => ReturnType<HttpStub['answer']> | undefined) | undefined;
 }
+
+const makeVersion = (): VersionOfKey => ({
+  version: randomBytes(16).toString('hex'),
+  rsa: generateKeyPairSync('rsa', { modulusLength: 2_048 }),
+  aes: randomBytes(32),
+});
 
 export async function startAzureStub(): Promise<AzureStub> {
   const http = await startHttpStub();
   const token = randomBytes(16).toString('hex');
   const keys = new Map<string, VersionOfKey[]>();
-  const rotate = (name: string): void => {
-    const version = randomBytes(16).toString('hex');
-    const rsa = generateKeyPairSync('rsa', { modulusLength: 2_048 });
-    keys.set(name, [...(keys.get(name) ?? []), { version, rsa, aes: randomBytes(32) }]);
+  const rotate = (name: string, version = makeVersion()): void => {
+    keys.set(name, [...(keys.get(name) ?? []), version]);
   };
   const stub: AzureStub = {
     http,

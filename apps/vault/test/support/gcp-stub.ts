@@ -10,7 +10,8 @@ const RING = 'projects/keymesh/locations/europe-west3/keyRings/mesh/cryptoKeys';
 export interface GcpStub {
   readonly http: HttpStub;
   readonly token: string;
-  options(name: string): GcpKmsOptions;
+  /** Options for a key by its name; absent key: a random one. */
+  options(name: string, key?: Buffer): GcpKmsOptions;
   /** Changes the service's answer; \`undefined\`: as it is. */
   misbehave:
     ((request: SeenRequest, answer: StubAnswer) => ReturnType<HttpStub['answer']> | undefined) | undefined;
@@ -25,9 +26,9 @@ export async function startGcpStub(): Promise<GcpStub> {
     http,
     token,
     misbehave: undefined,
-    options(name) {
+    options(name, bytes = randomBytes(32)) {
       const key = `${RING}/${name}`;
-      if (!keys.has(key)) keys.set(key, randomBytes(32));
+      if (!keys.has(key)) keys.set(key, bytes);
       return { key, client: clientOf(hostname, Number(port), token) };
     },
   };

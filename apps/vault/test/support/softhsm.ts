@@ -45,6 +45,16 @@ export const keyScript = (label: string, attributes = 'extractable: false, sensi
     { type: constants.CKA_EXTRACTABLE, value: extractable }, { type: constants.CKA_SENSITIVE, value: sensitive },
   ]); }`;
 
+/** Imports a key whose bytes are known, for golden files. */
+export const importScript = (label: string, hex: string): string => `
+  api.C_CreateObject(session, [
+    { type: constants.CKA_CLASS, value: constants.CKO_SECRET_KEY }, { type: constants.CKA_KEY_TYPE, value: constants.CKK_AES },
+    { type: constants.CKA_TOKEN, value: true }, { type: constants.CKA_PRIVATE, value: true },
+    { type: constants.CKA_LABEL, value: ${JSON.stringify(label)} }, { type: constants.CKA_VALUE, value: Buffer.from('${hex}', 'hex') },
+    { type: constants.CKA_ENCRYPT, value: true }, { type: constants.CKA_DECRYPT, value: true },
+    { type: constants.CKA_EXTRACTABLE, value: false }, { type: constants.CKA_SENSITIVE, value: true },
+  ]);`;
+
 /** A SoftHSM2 token of its own in a temporary folder, with the AES keys \`kek\` and \`other\`. */
 export async function startSoftHsm(): Promise<SoftHsm> {
   const folder = await mkdtemp(join(tmpdir(), 'keymesh-softhsm-'));
