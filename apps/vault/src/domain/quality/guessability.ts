@@ -17,7 +17,7 @@ const STRONG_BITS = 64;
 let loading: Promise<ZxcvbnFactory> | undefined;
 
 /**
- * The dictionaries take some 80 MB: they are loaded when the first password comes.
+ * The dictionaries take some 60 MB: they are loaded when the first password comes.
  *
  * The estimate needs strings, which cannot be wiped: they go with the next garbage collection. So it is asked only about passwords that
  * people chose, never about keys, tokens or what the vault made.
