@@ -77,6 +77,9 @@ const vaultVariables = {
     .optional()
     .describe('JSON file of credential templates beside the built-in ones.'),
   ...leaseVariables,
+  KEYMESH_RECOVERY_DAYS: integerVariable(1, 3_650)
+    .prefault('30')
+    .describe('How long a deleted credential can be restored before its versions are destroyed.'),
   KEYMESH_RATE_LIMIT_PER_SECOND: integerVariable(1, 1_000_000)
     .prefault('10000')
     .describe('Requests a second that one principal may make in the long run.'),
@@ -96,6 +99,8 @@ export interface VaultConfig extends CommonConfig {
   readonly breachedPasswordsFile: string | undefined;
   readonly templates: readonly CredentialTemplate[];
   readonly leases: LeaseLimits;
+  /** Recovery window of a deleted credential, where the deletion names none. */
+  readonly recoveryDays: number;
   readonly rateLimit: { readonly requestsPerSecond: number; readonly burst: number };
 }
 
@@ -112,6 +117,7 @@ export const vaultConfig = z.object(vaultVariables).transform((variables, contex
   breachedPasswordsFile: variables.KEYMESH_BREACHED_PASSWORDS_FILE,
   templates: variables.KEYMESH_TEMPLATES_FILE?.templates ?? [],
   leases: toLeaseLimits(variables),
+  recoveryDays: variables.KEYMESH_RECOVERY_DAYS,
   rateLimit: {
     requestsPerSecond: variables.KEYMESH_RATE_LIMIT_PER_SECOND,
     burst: variables.KEYMESH_RATE_LIMIT_BURST,

@@ -3,9 +3,10 @@ import { HOUR } from '@keymesh/kernel';
 import type { ServiceKit } from '@keymesh/service-kit';
 import type { VaultConfig } from './config.js';
 import type { Mutations } from './domain/mutations.js';
-import type { ListVersions, VersionReader } from './domain/ports.js';
+import type { DeletedCredentials, ListVersions, VersionReader } from './domain/ports.js';
 import type { RowSeal } from './domain/row-mac.js';
 import type { VaultMetrics } from './metrics.js';
+import { makeDeletedCredentials } from './store/deleted-credentials.js';
 import { makeLoadChanges } from './store/load-changes.js';
 import { makeMetadataIndex, type CoherentIndex } from './store/metadata-index.js';
 import { makeMutations } from './store/mutations.js';
@@ -18,6 +19,7 @@ export interface VaultStore {
   readonly index: CoherentIndex;
   readonly versions: VersionReader;
   readonly listVersions: ListVersions;
+  readonly deleted: DeletedCredentials;
   readonly mutations: Mutations;
   readonly sync: InstanceSync;
   /** Something was committed that is to be published. */
@@ -78,7 +80,8 @@ export async function openStore(
       (outcome === 'hit' ? metrics.cacheHits : metrics.cacheMisses).inc({ cache: 'version' }),
   });
   const listVersions = makeListVersions(dataSource, seal);
-  return { index, versions, listVersions, mutations, sync, pokeOutbox: () => relay.poke() };
+  const deleted = makeDeletedCredentials(dataSource, seal);
+  return { index, versions, listVersions, deleted, mutations, sync, pokeOutbox: () => relay.poke() };
 }
 
 function openOutbox(kit: ServiceKit<VaultConfig>, metrics: VaultMetrics) {

@@ -9,6 +9,7 @@ import { batchOperations } from './compose/batch.js';
 import { credentialOperations } from './compose/credentials.js';
 import { keyOperations } from './compose/keys.js';
 import { leaseOperations } from './compose/leases.js';
+import { startLifecycleJobs } from './compose/lifecycle.js';
 import { makePorts } from './compose/ports.js';
 import { typeOperations } from './compose/types.js';
 import { versionOperations } from './compose/versions.js';
@@ -91,6 +92,7 @@ export function makeVaultService(
           const quality = await openQuality({ ...kit, breachedPasswordsFile }, opened.seal.policyOf);
           ledgerLag = await openLedgerLag(kit);
           const ports = makePorts(kit, opened, store, quality, ledgerLag, metricsOf(kit));
+          startLifecycleJobs(ports);
           return {
             ...credentialOperations(ports),
             ...batchOperations(ports),

@@ -7,7 +7,7 @@ import { makeTestClock } from '@keymesh/testing';
 import { makeAskPolicy } from '../src/domain/access.js';
 import { makeAudited, makeBeginAttempt, type AuditTrailOptions } from '../src/domain/audit-trail.js';
 import type { Credential, CredentialVersion } from '../src/domain/credential.js';
-import { liveStageOf } from '../src/domain/credential.js';
+import { liveStageOf, restorableUntilMs } from '../src/domain/credential.js';
 import type {
   Announcement,
   Changed,
@@ -16,12 +16,19 @@ import type {
   MutationTransaction,
 } from '../src/domain/mutations.js';
 import type { Values } from '../src/domain/parts.js';
-import type { ListVersions, Lookup, MetadataIndex, PolicyPort, VersionReader } from '../src/domain/ports.js';
 import { makeTemplates } from '../src/domain/templates/index.js';
 import { readCommonPasswords } from '../src/domain/quality/common-passwords.js';
 import { makeCredentialPolicies } from '../src/domain/quality/credential-policies.js';
 import { guessBits } from '../src/domain/quality/guessability.js';
 import { makeJudgeValue } from '../src/domain/quality/judge-value.js';
+import type {
+  DeletedCredentials,
+  ListVersions,
+  Lookup,
+  MetadataIndex,
+  PolicyPort,
+  VersionReader,
+} from '../src/domain/ports.js';
 import { makeKeyring, type KekStore, type WrappedKek } from '../src/kms/keyring.js';
 import type { Kms } from '../src/kms/kms.js';
 import { makeValueVault } from '../src/kms/value-vault.js';
@@ -31,18 +38,22 @@ import { makeDescribeTemplate } from '../src/operations/describe-template.js';
 import { makeExportCredentials } from '../src/operations/export-credentials.js';
 import { makeImportCredentials } from '../src/operations/import-credentials.js';
 import { makeListTemplates } from '../src/operations/list-templates.js';
+import { makeActivateCredential } from '../src/operations/activate-credential.js';
 import { makeCertifyChannelKey } from '../src/operations/certify-channel-key.js';
 import { makeCheckQuality } from '../src/operations/check-quality.js';
 import { makeDescribeType } from '../src/operations/describe-type.js';
 import { makeListTypes } from '../src/operations/list-types.js';
 import { makeCredentialHistory } from '../src/operations/credential-history.js';
+import { makeDeactivateCredential } from '../src/operations/deactivate-credential.js';
 import { makeDeleteCredential } from '../src/operations/delete-credential.js';
 import { makeDescribeCredential } from '../src/operations/describe-credential.js';
+import { makeDestroyVersion } from '../src/operations/destroy-version.js';
 import { makeDiscardVersion } from '../src/operations/discard-version.js';
 import { makeListCredentials } from '../src/operations/list-credentials.js';
 import { makeListRotatable } from '../src/operations/list-rotatable.js';
 import { makePrepareVersion } from '../src/operations/prepare-version.js';
 import { makePromoteVersion } from '../src/operations/promote-version.js';
+import { makeRestoreCredential } from '../src/operations/restore-credential.js';
 import { makeRetrieveCredential } from '../src/operations/retrieve-credential.js';
 import { makeRevealVersion } from '../src/operations/reveal-version.js';
 import { makeStoreCredential } from '../src/operations/store-credential.js';
@@ -52,6 +63,7 @@ import type {
   TypeOperations,
   VersionOperations,
 } from '../src/transport/operations.js';
+import { makeUpdateCredential } from '../src/operations/update-credential.js';
 
 /** A KMS in memory: "wraps" by keeping the key under a number. Switch it off with `away`. */
 export function makeFakeKms() {
@@ -98,13 +110,15 @@ interface Tables {
   readonly credentials: ReadonlyMap<string, Credential>;
   readonly versions: ReadonlyMap<string, CredentialVersion>;
   readonly outbox: readonly Announcement[];
+  readonly notices: ReadonlySet<string>;
 }
 
 /** Rows in memory with whole transactions: all or nothing, one at a time. */
 export function makeFakeTables() {
-  let tables: Tables = { credentials: new Map(), versions: new Map(), outbox: [] };
+  let tables: Tables = { credentials: new Map(), versions: new Map(), outbox: [], notices: new Set() };
   let revision = 0;
-  const control = { away: false, stale: false };
+  /** `jobHeld`: another instance is at the job. */
+  const control = { away: false, stale: false, jobHeld: false };
   const told: Changed[] = [];
   const replies = new Map<string, object>();
   let queue: Promise<unknown> = Promise.resolve();
@@ -137,6 +151,27 @@ export function makeFakeTables() {
       return Promise.resolve(tables.versions.get(`${credential.credentialId}/${String(version)}`));
     },
   };
+  const dead = () => [...tables.credentials.values()].filter(({ deletedAtMs }) => deletedAtMs !== null);
+  const deleted: DeletedCredentials = {
+    findById: (id) => Promise.resolve(dead().find(({ credentialId }) => credentialId === id)),
+    findByName: (name) =>
+      Promise.resolve(
+        dead().findLast((credential) => credential.name === name && restorableUntilMs(credential) !== null),
+      ),
+    listByName: () =>
+      Promise.resolve(
+        dead()
+          .filter(({ purgedAtMs }) => purgedAtMs === null)
+          .sort((a, b) => (`${a.name} ${a.credentialId}` < `${b.name} ${b.credentialId}` ? -1 : 1)),
+      ),
+    listOverdue: (nowMs, limit) =>
+      Promise.resolve(
+        dead()
+          .filter((credential) => (restorableUntilMs(credential) ?? Infinity) <= nowMs)
+          .slice(0, limit)
+          .map(({ credentialId }) => credentialId),
+      ),
+  };
   const listVersions: ListVersions = (credentialId) =>
     Promise.resolve([...tables.versions.values()].filter((row) => row.credentialId === credentialId));
 
@@ -145,6 +180,7 @@ export function makeFakeTables() {
       credentials: new Map(tables.credentials),
       versions: new Map(tables.versions),
       outbox: [...tables.outbox],
+      notices: new Set(tables.notices),
     };
     const liveDraft = (match: (credential: Credential) => boolean) =>
       Promise.resolve(
@@ -155,6 +191,10 @@ export function makeFakeTables() {
     const transaction: MutationTransaction = {
       lockByName: (name) => liveDraft((credential) => credential.name === name),
       lockById: (id) => liveDraft((credential) => credential.credentialId === id),
+      lockDeleted(id) {
+        const found = draft.credentials.get(id);
+        return Promise.resolve(found?.deletedAtMs == null ? undefined : found);
+      },
       nextRevision: () => Promise.resolve((revision += 1)),
       insertCredential: (row) => Promise.resolve(void draft.credentials.set(row.credentialId, row)),
       updateCredential: (row) => Promise.resolve(void draft.credentials.set(row.credentialId, row)),
@@ -169,6 +209,17 @@ export function makeFakeTables() {
         }
         return Promise.resolve();
       },
+      listVersions: (id) =>
+        Promise.resolve([...draft.versions.values()].filter(({ credentialId }) => credentialId === id)),
+      updateVersion: (row) =>
+        Promise.resolve(void draft.versions.set(`${row.credentialId}/${String(row.version)}`, row)),
+      claimNotice({ credentialId, expiresAtMs, daysBefore }) {
+        const key = `${credentialId} ${String(expiresAtMs)} ${String(daysBefore)}`;
+        if (draft.notices.has(key)) return Promise.resolve(false);
+        draft.notices.add(key);
+        return Promise.resolve(true);
+      },
+      holdJob: () => Promise.resolve(!control.jobHeld),
       findVersion: (credentialId, version) =>
         Promise.resolve(draft.versions.get(`${credentialId}/${String(version)}`)),
       findVersionOfRotation: (credentialId, rotationId) =>
@@ -235,6 +286,7 @@ export function makeFakeTables() {
     index,
     versions,
     listVersions,
+    deleted,
     mutations,
     control,
     told,
@@ -309,6 +361,9 @@ export interface TestVault {
   readonly opened: Values[];
 }
 
+/** As a vault is configured by default. */
+export const RECOVERY_DAYS = 30;
+
 /** All operations over fakes of their ports; crypto and decisions about values are real. */
 export function makeTestVault(): TestVault {
   const clock = makeTestClock();
@@ -346,7 +401,7 @@ export function makeTestVault(): TestVault {
       return opened;
     },
   };
-  const { index, versions, listVersions, mutations } = tables;
+  const { index, versions, listVersions, deleted, mutations } = tables;
   const credentialPolicyOf = makeCredentialPolicies();
   const judgeValue = makeJudgeValue({
     guessBits,
@@ -356,7 +411,7 @@ export function makeTestVault(): TestVault {
   });
   const ports = {
     credentialPolicyOf, judgeValue,
-    audited, beginAttempt, askPolicy: makeAskPolicy(policy), policy, clock, meshKey, values, index, versions, listVersions, mutations,
+    audited, beginAttempt, askPolicy: makeAskPolicy(policy), policy, clock, meshKey, values, index, versions, listVersions, deleted, mutations,
   }; // prettier-ignore
   const operations: TestVault['operations'] = {
     listTypes: makeListTypes(),
@@ -367,7 +422,12 @@ export function makeTestVault(): TestVault {
     listCredentials: makeListCredentials(ports),
     describeCredential: makeDescribeCredential(ports),
     credentialHistory: makeCredentialHistory(ports),
-    deleteCredential: makeDeleteCredential(ports),
+    updateCredential: makeUpdateCredential(ports),
+    activateCredential: makeActivateCredential(ports),
+    deactivateCredential: makeDeactivateCredential(ports),
+    deleteCredential: makeDeleteCredential({ ...ports, recoveryDays: RECOVERY_DAYS }),
+    restoreCredential: makeRestoreCredential(ports),
+    destroyVersion: makeDestroyVersion(ports),
     prepareVersion: makePrepareVersion(ports),
     promoteVersion: makePromoteVersion(ports),
     discardVersion: makeDiscardVersion(ports),

@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import type { Written } from './audit-trail.js';
 import type { Credential } from './credential.js';
 import type { Lease } from './leases.js';
+import type { ExpiryNotice } from './expiry.js';
 import type { MutationTransaction } from './mutations.js';
 
 /** A transaction, as far as something leaves with it. */
@@ -32,19 +33,9 @@ export function announcePromoted(
   call: Call,
   nowMs: number,
 ): Promise<void> {
-  const {
-    credentialId,
-    currentVersion: version,
-    revision,
-    owner,
-    namespace,
-    type,
-    provider,
-    tags,
-  } = credential;
   return announceEvent(transaction, EVENTS.versionPromoted, {
     ...eventHeader(call, nowMs),
-    ...{ credentialId, version, revision, owner, namespace, type, provider, tags: [...tags] },
+    ...described(credential),
   });
 }
 
@@ -75,6 +66,41 @@ export function announceLeaseRevoked(
     ...{ leaseId, principal, credentialId },
   });
 }
+
+/** Tells the other services that a deletion was taken back. */
+export function announceRestored(
+  transaction: MutationTransaction,
+  credential: Credential,
+  call: Call,
+  nowMs: number,
+): Promise<void> {
+  return announceEvent(transaction, EVENTS.credentialRestored, {
+    ...eventHeader(call, nowMs),
+    ...described(credential),
+  });
+}
+
+/** Tells the other services that a credential expires soon, or has. */
+export function announceExpiry(
+  transaction: MutationTransaction,
+  credential: Credential,
+  { expiresAtMs, daysBefore }: ExpiryNotice,
+  nowMs: number,
+): Promise<void> {
+  const content = {
+    ...eventHeader({ traceparent: undefined }, nowMs),
+    ...described(credential),
+    expiresAt: new Date(expiresAtMs).toISOString(),
+  };
+  return daysBefore === 0
+    ? announceEvent(transaction, EVENTS.credentialExpired, content)
+    : announceEvent(transaction, EVENTS.credentialExpiring, { ...content, daysBefore });
+}
+
+const described = (credential: Credential) => {
+  const { credentialId, currentVersion: version, revision, owner, namespace, type, provider } = credential;
+  return { credentialId, version, revision, owner, namespace, type, provider, tags: [...credential.tags] };
+};
 
 const eventHeader = ({ traceparent }: Pick<Call, 'traceparent'>, nowMs: number) => ({
   eventId: uuidv7(),

@@ -164,7 +164,7 @@ const decisionOf = ({ decision, request }: Access): NonNullable<AuditRecord['dec
 });
 
 /** SHA-256 over salt and name, a fresh salt each time: without what stands beside, the leaf tells nothing of the name. */
-function commitToName(name: string): { digest: string; beside: Beside } {
+export function commitToName(name: string): { digest: string; beside: Beside } {
   const salt = randomBytes(16);
   return { digest: commitName(salt, name), beside: { name, salt: toBase64Url(salt) } };
 }

@@ -1,4 +1,5 @@
 import {
+  failure,
   rotationSettings,
   type CredentialMetadata,
   type CredentialStatus,
@@ -6,6 +7,7 @@ import {
   type Sensitivity,
   type Stage,
 } from '@keymesh/contracts';
+import { DAY } from '@keymesh/kernel';
 import type { z } from 'zod';
 import { intervalSecondsOf, maxAgeMsOf, type CredentialPolicy } from './quality/credential-policy.js';
 
@@ -91,12 +93,37 @@ export function expiresAtMs(credential: Credential): number | null {
   return maxAgeMs === null ? null : credential.versionCreatedAtMs + maxAgeMs;
 }
 
+export function isExpired(credential: Credential, nowMs: number): boolean {
+  const expires = expiresAtMs(credential);
+  return expires !== null && nowMs >= expires;
+}
+
+/**
+ * What stands in the way of handing it out, besides policy. @returns whether it is handed out although it has expired.
+ * @throws CREDENTIAL_INACTIVE, CREDENTIAL_EXPIRED where the credential policy refuses expired values
+ */
+export function requireServed(credential: Credential, nowMs: number): { readonly expired: boolean } {
+  if (credential.status === 'inactive') throw failure('CREDENTIAL_INACTIVE');
+  const expired = isExpired(credential, nowMs);
+  if (expired && credential.policy.atExpiry === 'refuse') throw failure('CREDENTIAL_EXPIRED');
+  return { expired };
+}
+
+/** The window of a credential that was deleted before windows were kept. */
+const FIRST_RECOVERY_MS = 30 * DAY;
+
+/** Until when a deleted credential can be restored; null: it is not deleted, or its versions are destroyed. */
+export function restorableUntilMs(credential: Credential): number | null {
+  const { deletedAtMs, recoverableUntilMs, purgedAtMs } = credential;
+  if (deletedAtMs === null || purgedAtMs !== null) return null;
+  return recoverableUntilMs ?? deletedAtMs + FIRST_RECOVERY_MS;
+}
+
 /** What counts most comes first: a deleted credential is deleted, whatever else it is. */
 export function statusOf(credential: Credential, nowMs: number): CredentialStatus {
   if (credential.deletedAtMs !== null) return 'deleted';
   if (credential.status === 'inactive') return 'inactive';
-  const expires = expiresAtMs(credential);
-  return expires !== null && nowMs >= expires ? 'expired' : 'active';
+  return isExpired(credential, nowMs) ? 'expired' : 'active';
 }
 
 /** Its rotation settings, with the policy's interval where its owner set none. */
@@ -133,6 +160,6 @@ export function toMetadata(credential: Credential, nowMs: number): CredentialMet
     versionCreatedAt: timestamp(credential.versionCreatedAtMs),
     expiresAt: timestampOrNull(expires),
     deletedAt: timestampOrNull(credential.deletedAtMs),
-    recoverableUntil: timestampOrNull(credential.recoverableUntilMs),
+    recoverableUntil: timestampOrNull(restorableUntilMs(credential)),
   };
 }

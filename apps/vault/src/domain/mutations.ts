@@ -2,6 +2,7 @@ import type { Stage } from '@keymesh/contracts';
 import type { Secret } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
 import type { Credential, CredentialVersion } from './credential.js';
+import type { ExpiryNotice } from './expiry.js';
 
 /** One Postgres transaction of a mutation. Every read checks the row's HMAC (CREDENTIAL_DAMAGED) and locks the row. */
 export interface MutationTransaction {
@@ -9,6 +10,8 @@ export interface MutationTransaction {
   lockByName(name: string): Promise<Credential | undefined>;
   /** The live credential of this id, locked. */
   lockById(credentialId: string): Promise<Credential | undefined>;
+  /** The deleted credential of this id, locked, destroyed or not. */
+  lockDeleted(credentialId: string): Promise<Credential | undefined>;
   /** The next number of the one sequence. */
   nextRevision(): Promise<number>;
   insertCredential(credential: Credential): Promise<void>;
@@ -20,6 +23,10 @@ export interface MutationTransaction {
     revision: number,
   ): Promise<void>;
   findVersion(credentialId: string, version: number): Promise<CredentialVersion | undefined>;
+  /** All versions of a credential, oldest first. */
+  listVersions(credentialId: string): Promise<readonly CredentialVersion[]>;
+  /** Writes over a version's row what may change of it: stage, score, and what destruction takes. */
+  updateVersion(version: CredentialVersion): Promise<void>;
   findVersionOfRotation(credentialId: string, rotationId: string): Promise<CredentialVersion | undefined>;
   /**
    * Keyed hash of a value, and whether its namespace knows the value: of another live credential (`reused`), or of an earlier version of this
@@ -31,6 +38,10 @@ export interface MutationTransaction {
   ): Promise<Fingerprinted>;
   /** Part of the work whose failure undoes just that part: for what may go on without it. */
   part<Result>(work: () => Promise<Result>): Promise<Result>;
+  /** Remembers that this notice is being given. @returns false when it has been given before. */
+  claimNotice(notice: ExpiryNotice, nowMs: number): Promise<boolean>;
+  /** Whether this transaction is the only one that does this job now; until it ends. */
+  holdJob(name: string): Promise<boolean>;
   /** Commits with the rest and goes out after: the audit record (to the journal) and domain events. */
   announce(announcement: Announcement): Promise<void>;
 }

@@ -24,6 +24,18 @@ export interface MetadataIndex {
   stillHolds(lookup: Lookup): boolean;
 }
 
+/** Deleted credentials that are not in memory: read from Postgres. @throws STORE_UNAVAILABLE, CREDENTIAL_DAMAGED */
+export interface DeletedCredentials {
+  /** Also one whose versions are destroyed. */
+  findById(credentialId: string): Promise<Credential | undefined>;
+  /** Of those that can be restored, the one deleted last under this name. */
+  findByName(name: string): Promise<Credential | undefined>;
+  /** Those that can be restored, ordered by name and id; damaged ones are left out. */
+  listByName(): Promise<readonly Credential[]>;
+  /** Ids of those whose recovery window is over, at most `limit`. */
+  listOverdue(nowMs: number, limit: number): Promise<readonly string[]>;
+}
+
 /** Sealed versions, from memory where coherent. */
 export interface VersionReader {
   /**

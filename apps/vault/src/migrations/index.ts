@@ -3,6 +3,7 @@ import { CredentialLifecycle1795651200000 } from './1795651200000-credential-lif
 import { KeyJobs1795651200001 } from './1795651200001-key-jobs.js';
 import { Leases1795651200002 } from './1795651200002-leases.js';
 import { RestoreEpoch1795651200003 } from './1795651200003-restore-epoch.js';
+import { ExpiryNotices1795651200006 } from './1795651200006-expiry-notices.js';
 
 /** In order; an applied one is never changed. */
 export const vaultMigrations = [
@@ -11,4 +12,5 @@ export const vaultMigrations = [
   KeyJobs1795651200001,
   Leases1795651200002,
   RestoreEpoch1795651200003,
+  ExpiryNotices1795651200006,
 ];

@@ -9,8 +9,8 @@ import {
 } from '../domain/access.js';
 import type { Attempt } from '../domain/audit-trail.js';
 import type { Credential } from '../domain/credential.js';
-import { namespaceOf } from '../domain/name.js';
-import type { Lookup } from '../domain/ports.js';
+import { canonicalName, namespaceOf } from '../domain/name.js';
+import type { DeletedCredentials, Lookup, MetadataIndex } from '../domain/ports.js';
 
 /** Who wants to do something, and the record that is being made of it. */
 export interface Question {
@@ -22,6 +22,36 @@ export interface Question {
 
 /** By what a credential was asked for. */
 export type Asked = { readonly name: string } | { readonly credentialId: string };
+
+/** What a request with a name or an id asks for; its contract lets just one of them through. */
+export function askedOf({
+  name,
+  credentialId,
+}: {
+  readonly name?: string | undefined;
+  readonly credentialId?: string | undefined;
+}): Asked {
+  if (credentialId !== undefined) return { credentialId };
+  if (name !== undefined) return { name: canonicalName(name) };
+  throw failure('BAD_REQUEST', { publicMessage: 'Give either name or credentialId.' });
+}
+
+/** By name what lives, by id also what was deleted: its name may be another's by now. @throws STORE_UNAVAILABLE, CREDENTIAL_DAMAGED */
+export async function findAlsoDeleted(
+  {
+    index,
+    deleted,
+  }: {
+    readonly index: Pick<MetadataIndex, 'findByName' | 'findById'>;
+    readonly deleted: Pick<DeletedCredentials, 'findById'>;
+  },
+  asked: Asked,
+): Promise<Lookup> {
+  if ('name' in asked) return index.findByName(asked.name);
+  const lookup = await index.findById(asked.credentialId);
+  if (lookup.credential !== undefined || lookup.stale) return lookup;
+  return { credential: await deleted.findById(asked.credentialId), stale: false };
+}
 
 /** What is not there is decided as its namespace, or as a credential of which nothing is known. */
 const absentResource = (asked: Asked): PolicyResource =>

@@ -1,13 +1,26 @@
 import { failure, type Action, type ReplyOf, type retrieveCredential } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Call, Handler } from '@keymesh/mesh';
-import type { AskPolicy } from '../domain/access.js';
+import { credentialResource, type AskPolicy } from '../domain/access.js';
 import type { Attempt, Audited } from '../domain/audit-trail.js';
-import { expiresAtMs, liveStageOf, timestampOrNull, type Credential } from '../domain/credential.js';
+import {
+  expiresAtMs,
+  liveStageOf,
+  requireServed,
+  timestampOrNull,
+  type Credential,
+} from '../domain/credential.js';
 import { canonicalName } from '../domain/name.js';
 import { disposeValues, type Values } from '../domain/parts.js';
-import type { Lookup, MetadataIndex, PolicyPort, ValueVault, VersionReader } from '../domain/ports.js';
-import { permitLookup } from './permit.js';
+import type {
+  ListVersions,
+  Lookup,
+  MetadataIndex,
+  PolicyPort,
+  ValueVault,
+  VersionReader,
+} from '../domain/ports.js';
+import { permitLookup, type Question } from './permit.js';
 
 export type RetrieveStage = 'metadata' | 'decide' | 'version' | 'open' | 'journal';
 
@@ -22,6 +35,8 @@ export interface OpenCredentialPorts {
   readonly policy: Pick<PolicyPort, 'version'>;
   readonly askPolicy: AskPolicy;
   readonly versions: VersionReader;
+  /** Asked only to say why there is no value. */
+  readonly listVersions: ListVersions;
   readonly values: Pick<ValueVault, 'open'>;
   readonly clock: Clock;
 }
@@ -38,8 +53,8 @@ const MAX_ROUNDS = 5;
 /**
  * Hands out a credential's value: metadata from memory → decision → sealed version from memory → decrypt → durable record → release.
  * INVARIANT: no value is returned before the record of exactly this release is durable; otherwise it is wiped.
- * @throws CREDENTIAL_NOT_FOUND (missing, or denied to somebody who may not describe it), DENIED, VERSION_NOT_FOUND,
- *   AUDIT_UNAVAILABLE, CREDENTIAL_DAMAGED, KMS_UNAVAILABLE, STORE_UNAVAILABLE, POLICY_UNAVAILABLE.
+ * @throws CREDENTIAL_NOT_FOUND (missing, or denied to somebody who may not describe it), DENIED, VERSION_NOT_FOUND, VERSION_DESTROYED,
+ *   CREDENTIAL_INACTIVE, CREDENTIAL_EXPIRED, AUDIT_UNAVAILABLE, CREDENTIAL_DAMAGED, KMS_UNAVAILABLE, STORE_UNAVAILABLE, POLICY_UNAVAILABLE.
  */
 export function makeRetrieveCredential(ports: RetrieveCredentialPorts): Handler<typeof retrieveCredential> {
   return ports.audited<typeof retrieveCredential>('credential.retrieved', async (request, call, attempt) => {
@@ -62,7 +77,7 @@ async function releaseOnce(
   attempt: Attempt,
 ): Promise<Reply | undefined> {
   const stage = stopwatch(ports);
-  const opened = await openOnce(ports, { name, ...selector }, call, attempt, stage);
+  const opened = await openOnce(ports, { ...selector, name }, call, attempt, stage);
   if (opened === undefined) return undefined;
   const released = await releaseAfterRecord(opened.values, async () => {
     await attempt.succeeded();
@@ -78,6 +93,8 @@ export interface OpenedCredential {
   readonly credential: Credential;
   readonly version: number;
   readonly values: Values;
+  /** It has expired, and is handed out all the same. */
+  readonly expired: boolean;
   /** Version of the bundle that permitted it. */
   readonly decidedBy: number;
 }
@@ -99,9 +116,12 @@ export async function openOnce(
   const decidedBy = ports.policy.version();
   const question = { askPolicy: ports.askPolicy, call, attempt, nowMs: ports.clock.now() };
   const credential = permitLookup(question, action, { name }, lookup);
+  const { expired } = requireServed(credential, question.nowMs);
+  if (expired) attempt.note({ expired });
   stage('decide');
 
-  const version = selectVersion(credential, selector);
+  const version =
+    selectVersion(credential, selector) ?? (await refuseVersion(ports, question, credential, selector));
   attempt.about(credential, version);
   const sealed = await ports.versions.read(lookup, version);
   if (sealed === undefined) return undefined;
@@ -112,7 +132,7 @@ export async function openOnce(
     sealed,
   );
   stage('open');
-  return { lookup, credential, version, values, decidedBy };
+  return { lookup, credential, version, values, expired, decidedBy };
 }
 
 /** Whether what was opened may still go out, asked after its record: nothing that it rests on has changed. Synchronous. */
@@ -121,16 +141,28 @@ export const mayRelease = (
   { lookup, decidedBy }: OpenedCredential,
 ): boolean => index.stillHolds(lookup) && policy.version() === decidedBy;
 
-function selectVersion(credential: Credential, { version, stage }: Selector): number {
+/** @returns undefined for a version that there is not, or that is handed to nobody. */
+function selectVersion(credential: Credential, { version, stage }: Selector): number | undefined {
   const byStage = stage === 'previous' ? credential.previousVersion : credential.currentVersion;
   const number = version ?? byStage;
   const found = number === null ? undefined : liveStageOf(credential, number);
   // A pending version is the rotation's alone, and a revoked one is handed to nobody.
   const isOpen = found === 'current' || found === 'previous';
-  if (number === null || !isOpen || (version !== undefined && stage !== undefined && found !== stage)) {
-    throw failure('VERSION_NOT_FOUND');
-  }
-  return number;
+  const isOther = version !== undefined && stage !== undefined && found !== stage;
+  return number === null || !isOpen || isOther ? undefined : number;
+}
+
+/** Who may describe the credential is told that a version was destroyed; to others there is none. */
+async function refuseVersion(
+  { askPolicy, listVersions }: OpenCredentialPorts,
+  { call, nowMs }: Question,
+  credential: Credential,
+  { version }: Selector,
+): Promise<never> {
+  const mayKnow = askPolicy(call, 'describe', credentialResource(credential, nowMs)).permitted;
+  const versions = version !== undefined && mayKnow ? await listVersions(credential.credentialId) : [];
+  const asked = versions.find((row) => row.version === version);
+  throw failure((asked?.destroyedAtMs ?? null) === null ? 'VERSION_NOT_FOUND' : 'VERSION_DESTROYED');
 }
 
 /** @returns whether the values may go out; when not, or when the record fails, they are wiped. */
@@ -147,7 +179,13 @@ async function releaseAfterRecord(
   }
 }
 
-export const replyOf = ({ credential, version, values, lookup: { stale } }: OpenedCredential): Reply => ({
+export const replyOf = ({
+  credential,
+  version,
+  values,
+  expired,
+  lookup: { stale },
+}: OpenedCredential): Reply => ({
   credentialId: credential.credentialId,
   name: credential.name,
   type: credential.type,
@@ -156,6 +194,7 @@ export const replyOf = ({ credential, version, values, lookup: { stale } }: Open
   revision: credential.revision,
   values,
   expiresAt: timestampOrNull(expiresAtMs(credential)),
+  ...(expired ? { expired } : {}),
   stale,
 });
 

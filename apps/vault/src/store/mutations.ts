@@ -39,6 +39,9 @@ const SAME_VALUE = `
   SELECT coalesce(bool_or(c.credential_id <> $2 AND c.deleted_at IS NULL AND v.stage <> 'revoked'), false) AS reused,
          coalesce(bool_or(c.credential_id = $2), false) AS repeated
   FROM credential_version v JOIN credential c USING (credential_id) WHERE v.fingerprint = $1`;
+const CLAIM_NOTICE = `
+  INSERT INTO expiry_notice (credential_id, expires_at, days_before, given_at) VALUES ($1, $2, $3, $4)
+  ON CONFLICT DO NOTHING RETURNING 1 AS claimed`;
 
 const listOf = (changed: Mutated<object>['changed'] = []): readonly Changed[] =>
   'credentialId' in changed ? [changed] : changed;
@@ -46,11 +49,11 @@ const listOf = (changed: Mutated<object>['changed'] = []): readonly Changed[] =>
 function makeTransaction(manager: EntityManager, seal: RowSeal): MutationTransaction {
   const credentials = manager.getRepository(CredentialEntity);
   const versions = manager.getRepository(CredentialVersionEntity);
-  const lockLive = async (where: string, parameter: string) => {
+  const lockWhere = async (where: string, parameter: string) => {
     const row = await credentials
       .createQueryBuilder('c')
       .setLock('pessimistic_write')
-      .where(`${where} AND c.deletedAt IS NULL`, { parameter })
+      .where(where, { parameter })
       .getOne();
     return row === null ? undefined : openCredentialRow(seal, row);
   };
@@ -65,9 +68,12 @@ function makeTransaction(manager: EntityManager, seal: RowSeal): MutationTransac
       await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
         `keymesh/vault/name/${name}`,
       ]);
-      return lockLive('c.name = :parameter', name);
+      return lockWhere('c.name = :parameter AND c.deletedAt IS NULL', name);
     },
-    lockById: (credentialId) => lockLive('c.credentialId = :parameter', credentialId),
+    lockById: (credentialId) =>
+      lockWhere('c.credentialId = :parameter AND c.deletedAt IS NULL', credentialId),
+    lockDeleted: (credentialId) =>
+      lockWhere('c.credentialId = :parameter AND c.deletedAt IS NOT NULL', credentialId),
     async nextRevision() {
       const [row] = await manager.query<{ revision: string }[]>(`SELECT nextval('revision') AS revision`);
       return Number(row?.revision);
@@ -92,6 +98,35 @@ function makeTransaction(manager: EntityManager, seal: RowSeal): MutationTransac
           { stage, revision, rowMac: Buffer.from(seal.versionMac(row)) },
         );
       }
+    },
+    async listVersions(credentialId) {
+      const rows = await versions.find({ where: { credentialId }, order: { version: 'ASC' } });
+      return rows.map((row) => openVersionRow(seal, row));
+    },
+    async updateVersion(version) {
+      const { credentialId, version: number } = version;
+      const { stage, wrappedDek, ciphertext, fingerprint, strengthScore, destroyedAt, revision, rowMac } =
+        fromVersion(version, seal.versionMac(version));
+      await versions.update(
+        { credentialId, version: number },
+        { stage, wrappedDek, ciphertext, fingerprint, strengthScore, destroyedAt, revision, rowMac },
+      );
+    },
+    claimNotice: async ({ credentialId, expiresAtMs, daysBefore }, nowMs) => {
+      const claimed = await manager.query<unknown[]>(CLAIM_NOTICE, [
+        credentialId,
+        new Date(expiresAtMs),
+        daysBefore,
+        new Date(nowMs),
+      ]);
+      return claimed.length === 1;
+    },
+    async holdJob(name) {
+      const [row] = await manager.query<{ held: boolean }[]>(
+        'SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS held',
+        [`keymesh/vault/job/${name}`],
+      );
+      return row?.held === true;
     },
     findVersion: (credentialId, version) => findVersion({ credentialId, version }),
     findVersionOfRotation: (credentialId, rotationId) => findVersion({ credentialId, rotationId }),

@@ -3,14 +3,17 @@ import {
   batchStoreCredentials,
   describeTemplate,
   listTemplates,
+  activateCredential,
   cancelKeyJob,
   certifyChannelKey,
   checkQuality,
   credentialHistory,
+  deactivateCredential,
   deleteCredential,
   describeCredential,
   describeType,
   destroyKey,
+  destroyVersion,
   discardVersion,
   exportCredentials,
   importCredentials,
@@ -27,6 +30,7 @@ import {
   promoteVersion,
   renewLease,
   reencryptNamespace,
+  restoreCredential,
   retrieveCredential,
   revealVersion,
   revokeLease,
@@ -35,6 +39,7 @@ import {
   rotateKey,
   storeCredential,
   unlockVault,
+  updateCredential,
   vaultStatus,
 } from '@keymesh/contracts';
 
@@ -47,7 +52,12 @@ export const CREDENTIAL_CONTRACTS = {
   listCredentials,
   describeCredential,
   credentialHistory,
+  updateCredential,
+  activateCredential,
+  deactivateCredential,
   deleteCredential,
+  restoreCredential,
+  destroyVersion,
 };
 
 /** What is known of credential types, and how good a value would be. */

@@ -1,0 +1,79 @@
+import { failure, type destroyVersion } from '@keymesh/contracts';
+import type { Clock } from '@keymesh/kernel';
+import type { Handler } from '@keymesh/mesh';
+import type { AskPolicy } from '../domain/access.js';
+import { announceRecord } from '../domain/announcements.js';
+import type { Audited } from '../domain/audit-trail.js';
+import { liveStageOf, type Credential, type CredentialVersion } from '../domain/credential.js';
+import type { Mutations } from '../domain/mutations.js';
+import { canonicalName } from '../domain/name.js';
+import type { MetadataIndex } from '../domain/ports.js';
+import { dropPrevious, wiped } from '../domain/stages.js';
+import { permitLookup } from './permit.js';
+
+export interface DestroyVersionPorts {
+  readonly audited: Audited;
+  readonly index: Pick<MetadataIndex, 'findByName'>;
+  readonly askPolicy: AskPolicy;
+  readonly mutations: Mutations;
+  readonly clock: Clock;
+}
+
+/**
+ * Destroys a previous or revoked version: its value, wrapped data key and fingerprint go from the row, and nobody can get them back. Answered when no
+ * instance reveals it any more. Its number and data key id are never used again.
+ * @throws CREDENTIAL_NOT_FOUND, DENIED, VERSION_NOT_FOUND, VERSION_IN_USE (current or pending), VERSION_DESTROYED (before), STORE_UNAVAILABLE
+ */
+export function makeDestroyVersion(ports: DestroyVersionPorts): Handler<typeof destroyVersion> {
+  const { audited, index, askPolicy, mutations, clock } = ports;
+  return audited<typeof destroyVersion>('version.destroyed', async (request, call, attempt) => {
+    const name = canonicalName(request.name);
+    const { version } = request;
+    attempt.named(name);
+    const question = { askPolicy, call, attempt, nowMs: clock.now() };
+    permitLookup(question, 'destroy', { name }, await index.findByName(name));
+    return mutations.run(call, async (transaction) => {
+      const existing = permitLookup(
+        question,
+        'destroy',
+        { name },
+        { credential: await transaction.lockByName(name), stale: false },
+      );
+      const { credentialId } = existing;
+      attempt.about(existing, version);
+      const row = requireDestroyable(existing, await transaction.findVersion(credentialId, version), version);
+      const change = { nowMs: clock.now(), revision: await transaction.nextRevision() };
+      await transaction.updateCredential(dropPrevious(existing, version, change));
+      await transaction.updateVersion(wiped(row, 'revoked', change));
+      attempt.about({ credentialId, revision: change.revision }, version);
+      await announceRecord(transaction, attempt.success());
+      const destroyedAt = new Date(change.nowMs).toISOString();
+      return {
+        reply: { credentialId, name, version, revision: change.revision, destroyedAt },
+        changed: { credentialId, name, awaitEveryone: true },
+      };
+    });
+  });
+}
+
+function requireDestroyable(
+  credential: Credential,
+  row: CredentialVersion | undefined,
+  version: number,
+): CredentialVersion {
+  if (row === undefined) throw failure('VERSION_NOT_FOUND');
+  if (row.destroyedAtMs !== null) throw failure('VERSION_DESTROYED');
+  const stage = liveStageOf(credential, version);
+  if (stage === 'current') {
+    throw failure('VERSION_IN_USE', {
+      publicMessage:
+        'This is the current version. Store or rotate to a new one first, or delete the credential.',
+    });
+  }
+  if (stage === 'pending') {
+    throw failure('VERSION_IN_USE', {
+      publicMessage: 'This version belongs to a rotation that is under way. Wait until it has ended.',
+    });
+  }
+  return row;
+}
