@@ -3,32 +3,21 @@ import {
   deleteCredential,
   describeCredential,
   listCredentials,
-  PRIMARY_PARTS,
   retrieveCredential,
   rotateCredential,
   storeCredential,
   type CredentialMetadata,
-  type CredentialType,
   type ReplyOf,
   type RequestInput,
 } from '@keymesh/contracts';
-import { Secret } from '@keymesh/kernel';
 import type { Caller, MeshConnection } from '@keymesh/mesh';
+import { makeBatch, type BatchOperations } from './batch.js';
 import { RetrievedCredential } from './retrieved-credential.js';
+import { valueParts, type GivenValue } from './value-parts.js';
 import { watchCredential, type Watch } from './watch-credential.js';
 
-/** Text is taken as UTF-8. A Secret or array stays the caller's, who may wipe it after the call. */
-export type Value = string | Uint8Array | Secret;
-
 /** What `store` takes: the operation's request, with the value given plainly. */
-export interface StoreRequest extends Omit<RequestInput<typeof storeCredential>, 'values'> {
-  /** The part that the type means by "the value": the key, the password, the private key. */
-  readonly value?: Value;
-  /** The part of this name, for types that have one. */
-  readonly username?: string;
-  /** Parts by name, beside `value` or instead of it. */
-  readonly values?: Readonly<Record<string, Value>>;
-}
+export interface StoreRequest extends Omit<RequestInput<typeof storeCredential>, 'values'>, GivenValue {}
 
 /** Per call: how long to wait, at most 30,000 ms (default 5,000), and a way to give up. */
 export interface CallOptions {
@@ -37,7 +26,7 @@ export interface CallOptions {
 }
 
 /** Credentials as one principal may use them. Every method throws KeymeshError with a code of docs/reference/errors.md. */
-export interface Credentials {
+export interface Credentials extends BatchOperations {
   /** Stores a new credential, or with `expectedVersion` a new version. @throws CREDENTIAL_EXISTS, CREDENTIAL_WEAK, … */
   store(request: StoreRequest, options?: CallOptions): Promise<ReplyOf<typeof storeCredential>>;
   /** @throws CREDENTIAL_NOT_FOUND also when it may not be known of. */
@@ -78,9 +67,10 @@ export function makeCredentials(connection: MeshConnection, caller: Caller): Cre
     return new RetrievedCredential(await caller.call(retrieveCredential, request, options));
   };
   return {
+    ...makeBatch(caller),
     retrieve,
     store: async ({ value, username, values, ...request }, options) => {
-      const parts = valueParts(request.type, value, username, values);
+      const parts = valueParts(request.type, { value, username, values });
       try {
         return await caller.call(
           storeCredential,
@@ -118,29 +108,4 @@ export function makeCredentials(connection: MeshConnection, caller: Caller): Cre
       ),
     watch: (name, onChange) => watchCredential({ connection, retrieve: () => retrieve(name), onChange }),
   };
-}
-
-function valueParts(
-  type: string,
-  value?: Value,
-  username?: string,
-  values?: StoreRequest['values'],
-): Record<string, Secret> | undefined {
-  const given: Record<string, Value> = { ...values };
-  if (username !== undefined) given.username = username;
-  if (value !== undefined) given[primaryPartOf(type)] = value;
-  const entries = Object.entries(given);
-  return entries.length === 0
-    ? undefined
-    : Object.fromEntries(entries.map(([name, part]) => [name, copyOf(part)]));
-}
-
-/** Of a type that this client does not know the vault says what is wrong. */
-const primaryPartOf = (type: string): string =>
-  Object.hasOwn(PRIMARY_PARTS, type) ? PRIMARY_PARTS[type as CredentialType] : 'value';
-
-function copyOf(value: Value): Secret {
-  if (typeof value === 'string') return Secret.fromText(value, 'value');
-  // EXPOSE: copied into a Secret that `store` wipes; the caller's own stays the caller's.
-  return new Secret(new Uint8Array(value instanceof Secret ? value.expose() : value), 'value');
 }

@@ -1,5 +1,7 @@
 export { connect, type ConnectOptions, type Keymesh } from './connect.js';
-export type { CallOptions, Credentials, StoreRequest, Value } from './credentials.js';
+export type { BatchOperations, RetrieveItem, RetrieveResult } from './batch.js';
+export type { CallOptions, Credentials, StoreRequest } from './credentials.js';
+export type { GivenValue, Value } from './value-parts.js';
 export { IssuedLease, type Leases } from './leases.js';
 export { RetrievedCredential } from './retrieved-credential.js';
 export type { Watch } from './watch-credential.js';

@@ -110,10 +110,7 @@ function makeAttempt(
         instance,
         outcome,
         ...(code === undefined ? {} : { code }),
-        principal: call.principal,
-        ...(call.sessionId === undefined ? {} : { session: call.sessionId }),
-        requestId: call.requestId,
-        ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
+        ...callerOf(call),
         ...(about === undefined
           ? {}
           : {
@@ -134,13 +131,11 @@ function makeAttempt(
 
   return {
     named: (asked: string) => void (name = asked),
-    about: ({ credentialId, revision }: Pick<Credential, 'credentialId' | 'revision'>, version?: number) =>
-      void (resource = {
-        kind: 'credential',
-        id: credentialId,
-        revision,
-        ...(version === undefined ? {} : { version }),
-      }),
+    about: (
+      { credentialId: id, revision }: Pick<Credential, 'credentialId' | 'revision'>,
+      version?: number,
+    ) =>
+      void (resource = { kind: 'credential', id, revision, ...(version === undefined ? {} : { version }) }),
     concerns: (kind: string, id: string) => void (resource = { kind, id }),
     decided: (asked: Access) => void (access = asked),
     note: (more: Facts) => void (facts = { ...facts, ...more }),
@@ -154,6 +149,13 @@ function makeAttempt(
     failed: (code: ErrorCode) => journal(failed(code)),
   };
 }
+
+const callerOf = ({ principal, sessionId, requestId, traceparent }: Call) => ({
+  principal,
+  ...(sessionId === undefined ? {} : { session: sessionId }),
+  requestId,
+  ...(traceparent === undefined ? {} : { traceparent }),
+});
 
 const decisionOf = ({ decision, request }: Access): NonNullable<AuditRecord['decision']> => ({
   effect: decision.effect,

@@ -78,12 +78,14 @@ export function draftCredential(
 /** What a store says about the credential itself; what it does not say stays as it is. */
 export function requestedMetadata(
   request: Request,
-): Partial<Pick<Credential, 'provider' | 'description' | 'tags' | 'rotation' | 'expiresAtMs'>> {
+): Partial<Pick<Credential, 'provider' | 'description' | 'tags' | 'label' | 'sensitivity' | 'rotation' | 'expiresAtMs'>> {
   const rotation: RotationSettings | undefined = request.rotation;
   return {
     ...(request.provider === undefined ? {} : { provider: request.provider }),
     ...(request.description === undefined ? {} : { description: request.description }),
     ...(request.tags === undefined ? {} : { tags: [...new Set(request.tags)].sort() }),
+    ...(request.label === undefined ? {} : { label: request.label }),
+    ...(request.sensitivity === undefined ? {} : { sensitivity: request.sensitivity }),
     ...(rotation === undefined ? {} : { rotation }),
     ...(request.expiresAt === undefined ? {} : { expiresAtMs: Date.parse(request.expiresAt) }),
   };

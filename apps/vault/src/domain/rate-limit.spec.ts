@@ -16,6 +16,16 @@ describe('the rate limit', () => {
     expect(admitted('a', 5)).toBe(3);
   });
 
+  it('counts a batch as what is in it: one passes as long as anything is left, and the next waits the longer', () => {
+    const clock = makeTestClock();
+    const limit = makeRateLimit({ requestsPerSecond: 10, burst: 3, clock });
+    expect(limit.admit('a', 13)).toBe(true);
+    clock.advance(1_000);
+    expect(limit.admit('a')).toBe(false);
+    clock.advance(200);
+    expect(limit.admit('a')).toBe(true);
+  });
+
   it('sums up what it refused, once', () => {
     const limit = makeRateLimit({ requestsPerSecond: 1, burst: 1, clock: makeTestClock() });
     for (let round = 0; round < 4; round += 1) limit.admit('a');

@@ -1,9 +1,9 @@
-import type { exportCredentials } from '@keymesh/contracts';
+import type { ExportedCredential, exportCredentials } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Call, Handler } from '@keymesh/mesh';
 import { credentialResource, namespaceResource, type AskPolicy } from '../domain/access.js';
 import type { Audited } from '../domain/audit-trail.js';
-import { toMetadata, type Credential } from '../domain/credential.js';
+import { timestampOrNull, type Credential } from '../domain/credential.js';
 import { canonicalName } from '../domain/name.js';
 import type { MetadataIndex } from '../domain/ports.js';
 import { describable } from './list-credentials.js';
@@ -44,7 +44,7 @@ export function makeExportCredentials(ports: ExportCredentialsPorts): Handler<ty
     });
     await attempt.succeeded();
     return {
-      credentials: page.map((credential) => toMetadata(credential, nowMs)),
+      credentials: page.map(toExported),
       total,
       more: allowed.length > page.length,
     };
@@ -66,3 +66,24 @@ const mayExport = (
   const resource = credentialResource(credential, nowMs);
   return askPolicy(call, 'export', resource).permitted && askPolicy(call, 'retrieve', resource).permitted;
 };
+
+const toExported = (credential: Credential): ExportedCredential => ({
+  name: credential.name,
+  type: credential.type,
+  version: credential.currentVersion,
+  ...present({
+    provider: credential.provider,
+    description: credential.description,
+    label: credential.label,
+    sensitivity: credential.sensitivity,
+    rotation: credential.rotation,
+    expiresAt: timestampOrNull(credential.expiresAtMs),
+  }),
+  ...(credential.tags.length === 0 ? {} : { tags: [...credential.tags] }),
+});
+
+/** Without what is null. */
+const present = <Fields extends object>(fields: Fields) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as {
+    [Name in keyof Fields]?: NonNullable<Fields[Name]>;
+  };

@@ -7,6 +7,7 @@ import {
   finding,
   retrieveCredential,
   rotationSettings,
+  SENSITIVITIES,
   storeCredential,
 } from './vault.js';
 
@@ -97,6 +98,21 @@ export const batchRetrieveCredentials = defineRpc({
   }),
 });
 
+/** What an export says of a credential, beside its value: what an import can give back. As its owner set it, not as the policy fills it in. */
+export const exportedCredential = z.strictObject({
+  name: credentialName,
+  type: credentialMetadata.shape.type,
+  version: z.int(),
+  provider: z.string().optional(),
+  description: z.string().optional(),
+  label: z.string().optional(),
+  tags: z.array(z.string()).optional(),
+  sensitivity: z.enum(SENSITIVITIES).optional(),
+  rotation: rotationSettings.optional(),
+  expiresAt: z.iso.datetime().optional(),
+});
+export type ExportedCredential = z.output<typeof exportedCredential>;
+
 /**
  * What the caller may export (and retrieve), by name, a page at a time. Recorded with its count before it is answered, and so before any
  * of the values, which are then asked for by batchRetrieveCredentials, can leave.
@@ -113,7 +129,7 @@ export const exportCredentials = defineRpc({
     after: credentialName.optional(),
   }),
   reply: z.strictObject({
-    credentials: z.array(credentialMetadata),
+    credentials: z.array(exportedCredential),
     /** Of all pages; only with the first one. */
     total: z.int().nullable(),
     more: z.boolean(),

@@ -112,6 +112,8 @@ export const storeCredential = defineRpc({
     provider: z.string().max(128).optional(),
     description: z.string().max(1024).optional(),
     tags: z.array(z.string().max(64)).max(32).optional(),
+    label: z.string().max(128).optional(),
+    sensitivity: z.enum(SENSITIVITIES).optional(),
     rotation: rotationSettings.optional(),
     expiresAt: timestamp.optional(),
     /** Absent: the name must be new (CREDENTIAL_EXISTS). A number: makes the next version if that is the current one. `any`: appends. */
