@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestPostgres, type TestPostgres } from '@keymesh/testing';
+import { writeRecoveryFiles } from './support/recovery-files.js';
 
 const dist = join(import.meta.dirname, '../dist');
 
@@ -66,4 +67,38 @@ describe('migrate.js and init.js, as a deployment runs them', () => {
     expect(wrong).toMatchObject({ code: 2 });
     expect(wrong.stderr).toContain('KEYMESH_KMS_AWS_KEY_ID');
   }, 120_000);
+
+  it('make keys that a lost KMS does not take along: with enough shares the same mesh key is there, with too few nothing is', async () => {
+    const files = await writeRecoveryFiles(join(folder, 'recovery'), { shares: 3, threshold: 2 });
+    const second = await startTestPostgres();
+    const place = {
+      KEYMESH_DATABASE_URL: second.urlOf('vault'),
+      KEYMESH_DATABASE_PASSWORD_FILE: second.passwordFile,
+      KEYMESH_KMS: 'any-of',
+      KEYMESH_KMS_MEMBERS: 'local,recovery',
+      KEYMESH_KMS_RECOVERY_PUBLIC_KEY_FILE: files.publicKeyFile,
+    };
+    try {
+      await run('migrate.js', {
+        KEYMESH_DATABASE_URL: second.deployUrl,
+        KEYMESH_DATABASE_PASSWORD_FILE: second.passwordFile,
+      });
+      const made = await init({ ...place, KEYMESH_KMS_LOCAL_KDF: 'argon2id' });
+      expect(made).toMatchObject({ code: 0 });
+      const lost = join(folder, 'lost.key');
+      writeFileSync(lost, randomBytes(32), { mode: 0o600 });
+      const without = { ...place, KEYMESH_KMS_MASTER_KEY_FILE: lost };
+      const shares = (count: number) => ({
+        KEYMESH_KMS_RECOVERY_SHARE_FILES: files.shareFiles.slice(0, count).join(':'),
+      });
+      expect(await init(without)).toMatchObject({ code: 2, stdout: '' });
+      const tooFew = await init({ ...without, ...shares(1) });
+      expect(tooFew).toMatchObject({ code: 1, stdout: '' });
+      expect(tooFew.stderr).toContain('1 of 2 needed shares are here');
+      expect(tooFew.stderr).not.toContain(readFileSync(files.shareFiles[0]!, 'utf8').slice(-26));
+      expect((await init({ ...without, ...shares(2) })).stdout).toBe(made.stdout);
+    } finally {
+      await second.stop();
+    }
+  }, 180_000);
 });
