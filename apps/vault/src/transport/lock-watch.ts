@@ -1,6 +1,6 @@
 import { toPublicError } from '@keymesh/contracts';
 import type { Logger } from '@keymesh/service-kit';
-import type { ReadLock, VaultLock } from '../domain/vault-lock.js';
+import type { LockReason, ReadLock, VaultLock } from '../domain/vault-lock.js';
 import { CURRENCY_MS } from '../store/currency.js';
 
 export interface LockWatchOptions {
@@ -22,7 +22,7 @@ export interface LockWatch {
 export function makeLockWatch({ lock, readLock, logger }: LockWatchOptions): LockWatch {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
-  let told = lock.reason();
+  let told: LockReason | undefined;
   let turn: Promise<void> = Promise.resolve();
 
   const lookNow = async (): Promise<void> => {
