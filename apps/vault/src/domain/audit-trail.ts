@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { commitName } from '@keymesh/crypto';
+import { commitName, makeSalt } from '@keymesh/crypto';
 import {
   toPublicError,
   type AuditRecord,
@@ -103,7 +102,8 @@ function makeAttempt(
     return {
       record: {
         v: 1,
-        id: uuidv7(),
+        // Of the pool: the library would ask the generator for each.
+        id: uuidv7({ random: makeSalt(16) }),
         time: new Date(clock.now()).toISOString(),
         type,
         service: 'vault',
@@ -167,6 +167,6 @@ const decisionOf = ({ decision, request }: Access): NonNullable<AuditRecord['dec
 
 /** SHA-256 over salt and name, a fresh salt each time: without what stands beside, the leaf tells nothing of the name. */
 export function commitToName(name: string): { digest: string; beside: Beside } {
-  const salt = randomBytes(16);
+  const salt = makeSalt(16);
   return { digest: commitName(salt, name), beside: { name, salt: toBase64Url(salt) } };
 }
