@@ -7,7 +7,7 @@ describe('checkQuality', () => {
   let vault: TestVault;
   const check = (more: Partial<RequestInput<typeof checkQuality>> = {}, call = callBy('writer')) =>
     vault.operations.checkQuality(
-      { type: 'api_key', values: { value: text(API_KEY) }, namespace: 'default', ...more },
+      { type: 'api_key', values: { value: text(API_KEY) }, namespace: 'default', ...more } as never,
       call,
     );
   const login = (password: string) => ({

@@ -28,13 +28,13 @@ describe('a file of breached passwords', () => {
     ['one line without its end', 1, '\n', ''],
     ['two lines', 2, '\n', '\n'],
     ['three lines of Windows', 3, '\r\n', '\r\n'],
-    ['a thousand', 1_000, '\n', ''],
-    ['a thousand of Windows', 1_000, '\r\n', '\r\n'],
+    ['two hundred', 200, '\n', ''],
+    ['two hundred of Windows', 200, '\r\n', '\r\n'],
   ])('is searched to the first and last of %s', async (_what, count, lineEnd, last) => {
     const words = Array.from({ length: count }, (_, at) => `word-${String(at)}`);
     const { isBreached, close } = await listOf(words, lineEnd, last);
     for (const word of words) expect(await isBreached(bytes(word))).toBe(true);
-    for (let at = 0; at < 200; at += 1) expect(await isBreached(bytes(`other-${String(at)}`))).toBe(false);
+    for (let at = 0; at < 40; at += 1) expect(await isBreached(bytes(`other-${String(at)}`))).toBe(false);
     await close();
   });
 
