@@ -102,8 +102,12 @@ function makeAttempt(
     return {
       record: {
         v: 1,
+<<<<<<< HEAD
+        id: makeRecordId(),
+=======
         // Of the pool: the library would ask the generator for each.
         id: uuidv7({ random: makeSalt(16) }),
+>>>>>>> origin/main
         time: new Date(clock.now()).toISOString(),
         type,
         service: 'vault',
@@ -156,6 +160,9 @@ const callerOf = ({ principal, sessionId, requestId, traceparent }: Call) => ({
   requestId,
   ...(traceparent === undefined ? {} : { traceparent }),
 });
+
+/** UUIDv7 with its random bits of the pool: the library would ask the generator for each. */
+const makeRecordId = (): string => uuidv7({ random: makeSalt(16) });
 
 const decisionOf = ({ decision, request }: Access): NonNullable<AuditRecord['decision']> => ({
   effect: decision.effect,
