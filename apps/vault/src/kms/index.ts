@@ -5,7 +5,7 @@ import { makeResilient } from './resilient.js';
 import type { KmsConfig } from './root-settings.js';
 import type { KmsConfigOf, MemberName } from './settings.js';
 
-/** How long one call of a KMS may take where nobody says, milliseconds. */
+/** How long a wrapping or unwrapping may wait for KMS where nobody says, milliseconds. */
 const DEADLINE_MS = 2_000;
 
 export interface OpenKmsOptions {
@@ -20,13 +20,17 @@ export async function openKms(
   { clock = systemClock, observe = (kms) => kms }: OpenKmsOptions = {},
 ): Promise<Kms> {
   const { deadlineMs = DEADLINE_MS } = config;
-  const open = async (member: KmsConfigOf<MemberName>): Promise<Kms> => {
-    const kms = await openOne(member);
-    return observe(isInProcess(member) ? kms : makeResilient(kms, { clock, deadlineMs }));
+  const open = async (one: KmsConfigOf<MemberName>, itsDeadlineMs: number): Promise<Kms> => {
+    const kms = await openOne(one);
+    return observe(isInProcess(one) ? kms : makeResilient(kms, { clock, deadlineMs: itsDeadlineMs }));
   };
-  if (!('members' in config)) return makeRootKms({ mode: 'any-of', members: [await open(config)] });
-  const members = await Promise.all(config.members.map(open));
-  return makeRootKms({ mode: config.kind, members, strict: config.strict });
+  if (!('members' in config))
+    return makeRootKms({ mode: 'any-of', members: [await open(config, deadlineMs)] });
+  const { kind: mode, members: configs, strict } = config;
+  // Members of an any-of are asked one after the other: together they may not take longer than one KMS.
+  const inTurn = mode === 'any-of' ? configs.filter((member) => !isInProcess(member)).length : 1;
+  const members = configs.map((member) => open(member, deadlineMs / Math.max(1, inTurn)));
+  return makeRootKms({ mode, members: await Promise.all(members), strict });
 }
 
 /** Computes here and waits for nobody; a derivation takes the time that it takes. */

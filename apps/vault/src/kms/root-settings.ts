@@ -33,7 +33,7 @@ export const kmsVariables = {
     .describe('all-of: true, once everything is rewrapped, refuses what fewer than all members wrapped.'),
   KEYMESH_KMS_DEADLINE_MS: integerVariable(100, 30_000)
     .prefault('2000')
-    .describe('How long one call of a KMS may take.'),
+    .describe('How long a key may wait for the KMS; the members of any-of share it.'),
   ...kmsProviderVariables,
 } satisfies z.ZodRawShape;
 

@@ -1,12 +1,18 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Secret } from '@keymesh/kernel';
 import { eventually, expectCode, makeTestClock, type TestClock } from '@keymesh/testing';
+import { makeRootKms } from '../../src/kms/composite.js';
 import { openKms } from '../../src/kms/index.js';
 import { KEK_TTL_MS, makeKeyring, type KekStore, type Keyring } from '../../src/kms/keyring.js';
 import type { Kms } from '../../src/kms/kms.js';
 import { FAILURES_TO_OPEN, REST_MS } from '../../src/kms/resilient.js';
 import { makeFakeKekStore } from '../fakes.js';
 import { startFaultProxy, type Fault, type FaultProxy } from '../support/fault-proxy.js';
+import { makeMemberKms } from '../support/member-kms.js';
 import { startMoto, type Moto } from '../support/moto.js';
 
 const region = 'eu-west-1';
@@ -113,4 +119,37 @@ describe('KEKs while the KMS', () => {
       expect((await keyring.kek(kekId)).key.equals(right)).toBe(true);
     });
   }, 60_000);
+
+  it('hangs, and so does the other member of any-of: both together take no longer than one may', async () => {
+    const context = { purpose: 'spec' };
+    const members = ['aws-kms', 'vault-transit'].map((provider) => makeMemberKms(provider).kms);
+    const plain = new Secret(new Uint8Array(32), 'kek');
+    const wrapped = await makeRootKms({ mode: 'any-of', members }).wrapKey(plain, context);
+    const folder = mkdtempSync(join(tmpdir(), 'keymesh-faults-'));
+    const tokenFile = join(folder, 'token');
+    writeFileSync(tokenFile, 'a-token', { mode: 0o600 });
+    const root = await openKms({
+      kind: 'any-of',
+      strict: false,
+      deadlineMs: 5_000,
+      members: [
+        { kind: 'aws-kms', keyId, region, endpoint: proxy.endpoint },
+        {
+          kind: 'vault-transit',
+          address: proxy.endpoint,
+          key: 'k',
+          mount: 'transit',
+          namespace: undefined,
+          auth: { method: 'token', tokenFile },
+        },
+      ],
+    });
+    proxy.fault = 'hanging';
+    proxy.requests = 0;
+    const since = performance.now();
+    await expectCode(root.unwrapKey(wrapped, context), 'KMS_UNAVAILABLE');
+    expect(performance.now() - since).toBeLessThan(2 * 5_000 - 500);
+    expect(proxy.requests).toBeGreaterThan(1); // each was asked
+    rmSync(folder, { recursive: true });
+  }, 30_000);
 });
