@@ -78,11 +78,13 @@ function openKeyVault({ keyId, credential, client }: AzureKeyVaultOptions): Open
     keys,
     name,
     ofVersion(version) {
+      const known = clients.get(version);
+      if (known !== undefined) return known;
       // INVARIANT: vault and key are the configured ones; a row only says which version of that key.
-      const known = clients.get(version) ?? keys.getCryptographyClient(name, { keyVersion: version });
+      const made = keys.getCryptographyClient(name, { keyVersion: version });
       if (clients.size >= MAX_CLIENTS) clients.clear();
-      clients.set(version, known);
-      return known;
+      clients.set(version, made);
+      return made;
     },
   };
 }

@@ -109,8 +109,8 @@ function makeCall({ address, namespace, auth }: VaultTransitOptions): Call {
 
 async function readAnswer(response: Response): Promise<Answer> {
   const answer = (await response.json().catch(() => undefined)) as
-    { readonly data?: Answer; readonly errors?: readonly unknown[] } | undefined;
+    { readonly data?: Answer; readonly errors?: unknown } | null | undefined;
   if (response.ok && answer?.data !== undefined) return answer.data;
-  const wrongBytes = response.status === 400 && NOT_WRAPPED_HERE.test(String(answer?.errors?.join(' ')));
+  const wrongBytes = response.status === 400 && NOT_WRAPPED_HERE.test(String(answer?.errors));
   throw wrongBytes ? notWrappedHere() : unavailable(`HTTP ${String(response.status)}`);
 }
