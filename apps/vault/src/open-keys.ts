@@ -7,11 +7,13 @@ import { makeRowSeal, type RowSeal } from './domain/row-mac.js';
 import { openKms } from './kms/index.js';
 import type { Kms } from './kms/kms.js';
 import { observeKms, type KmsCall } from './kms/observed.js';
+import { makeReopenedKms, type ReopenedKms } from './kms/reopened.js';
 import { openSystemKey } from './store/system-keys.js';
 
 /** The vault's own keys, unwrapped once at start and kept while it runs: neither encrypts a credential. */
 export interface VaultKeys {
-  readonly kms: Kms;
+  /** Let go of while the vault is locked. */
+  readonly kms: ReopenedKms;
   /** Signs the channel keys of all services. */
   readonly meshKey: SigningKey;
   readonly seal: RowSeal;
@@ -23,7 +25,7 @@ export async function openKeys(
   onKmsCall: (call: KmsCall) => void,
 ): Promise<VaultKeys> {
   const observe = (member: Kms): Kms => observeKms(member, clock, onKmsCall);
-  const kms = await openKms(config.kms, { clock, observe });
+  const kms = await makeReopenedKms(() => openKms(config.kms, { clock, observe }));
   using meshSeed = await openSystemKey(dataSource, kms, 'mesh');
   using integrityKey = await openSystemKey(dataSource, kms, 'integrity');
   const meshKey = signingKeyOf(meshSeed);

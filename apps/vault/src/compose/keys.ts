@@ -57,7 +57,14 @@ export async function keyOperations(ports: VaultPorts): Promise<KeyOperations> {
     otherInstances: sync.present,
     hearLock: watch.hear,
     tellLock: sync.tellLock,
-    probeKms: async () => (await openSystemKey(dataSource, kms, 'integrity')).dispose(),
+    async probeKms() {
+      try {
+        (await openSystemKey(dataSource, kms, 'integrity')).dispose();
+      } catch (error) {
+        if (lock.reason() !== undefined) kms.forget();
+        throw error;
+      }
+    },
     wrapNewKek(place: { readonly namespaceId: string; readonly version: number }) {
       lock.requireUnlocked();
       return wrapNewKek(kms, place);

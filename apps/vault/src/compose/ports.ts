@@ -13,7 +13,7 @@ import type { LedgerLag } from '../domain/ledger-lag.js';
 import type { PolicyPort, ValueVault } from '../domain/ports.js';
 import { makeRateLimit } from '../domain/rate-limit.js';
 import type { RowSeal } from '../domain/row-mac.js';
-import type { Kms } from '../kms/kms.js';
+import type { ReopenedKms } from '../kms/reopened.js';
 import { makeKeyring, type Keyring } from '../kms/keyring.js';
 import { makeValueVault } from '../kms/value-vault.js';
 import type { VaultMetrics } from '../metrics.js';
@@ -35,7 +35,7 @@ export interface VaultPorts extends VaultStore, VaultQuality {
   readonly beginAttempt: BeginAttempt;
   readonly policy: PolicyPort;
   readonly askPolicy: AskPolicy;
-  readonly kms: Kms;
+  readonly kms: ReopenedKms;
   readonly keyring: Keyring;
   readonly lock: VaultLock;
   readonly seal: RowSeal;
@@ -64,6 +64,7 @@ export function makePorts(
     startLocked: config.startLocked,
     dropKeys() {
       keyring.drop();
+      kms.forget();
       store.versions.forget?.();
       // What is about to be released is looked up again first, and finds the vault locked.
       store.index.invalidateAll();

@@ -51,6 +51,9 @@ export function makeRootKms(options: RootKmsOptions): Kms {
         ? unwrapByAny(envelope, members, context)
         : unwrapByAll(envelope, members, context);
     },
+    dispose() {
+      for (const kms of members) kms.dispose?.();
+    },
   };
 }
 

@@ -21,4 +21,6 @@ export interface Kms {
    * @throws KMS_UNAVAILABLE when it does not answer or refuses us; DECRYPTION_FAILED when the bytes or the context are not what was wrapped.
    */
   unwrapKey(wrapped: Uint8Array, context: WrapContext): Promise<Secret>;
+  /** Lets go of what it keeps of the root in memory. What is called after it fails. */
+  dispose?(): void;
 }

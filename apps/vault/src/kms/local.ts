@@ -30,6 +30,7 @@ export function makeLocalKms({ masterKeyFile, passphrase, kdf = 'pbkdf2' }: Loca
     keyId: keyIdOf(masterKey),
     wrapKey: (plain, context) => root.wrap(textOfContext(context), plain),
     unwrapKey: (wrapped, context) => root.unwrap(textOfContext(context), wrapped),
+    dispose: () => root.dispose(),
   };
 }
 

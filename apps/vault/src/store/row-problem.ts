@@ -20,7 +20,7 @@ export const ROW_RULES = {
   'sequence-behind': 'the sequence of revisions is behind the rows',
   'lock-hmac': 'the HMAC of the lock row does not hold',
   'system-key': 'the system key does not unwrap, or is not the public key beside it',
-  'unused-kek-damaged': 'the KEK does not unwrap',
+  kek: 'the KEK does not unwrap',
 } as const;
 export type RowRule = keyof typeof ROW_RULES;
 

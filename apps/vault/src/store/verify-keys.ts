@@ -27,7 +27,7 @@ export async function* scanKeys(ports: VerifyKeysPorts): AsyncGenerator<RowProbl
     for (const { id } of page) {
       onKek?.();
       if (!(await opens(() => keyring.kek(id), 'CREDENTIAL_DAMAGED')))
-        yield { rule: 'unused-kek-damaged', problem: ROW_RULES['unused-kek-damaged'], kekId: id };
+        yield { rule: 'kek', problem: ROW_RULES.kek, kekId: id };
     }
     after = page.at(-1)?.id ?? null;
     if (page.length < PAGE_KEKS) break;
