@@ -102,12 +102,7 @@ function makeAttempt(
     return {
       record: {
         v: 1,
-<<<<<<< HEAD
         id: makeRecordId(),
-=======
-        // Of the pool: the library would ask the generator for each.
-        id: uuidv7({ random: makeSalt(16) }),
->>>>>>> origin/main
         time: new Date(clock.now()).toISOString(),
         type,
         service: 'vault',
