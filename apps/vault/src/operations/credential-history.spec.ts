@@ -22,6 +22,10 @@ describe('credentialHistory', () => {
       [2, 'previous', 'writer'],
       [3, 'current', 'writer'],
     ]);
+    expect(versions.map(({ destroyedAt }) => destroyedAt)).toEqual([null, null, null]);
+    const { credentialId } = await vault.operations.deleteCredential({ name: 'key' }, callBy('writer'));
+    const deleted = await vault.operations.credentialHistory({ credentialId }, callBy('auditor'));
+    expect(deleted).toMatchObject({ name: 'key', versions });
     await expectCode(
       vault.operations.credentialHistory({ name: 'key' }, callBy('nobody')),
       'CREDENTIAL_NOT_FOUND',

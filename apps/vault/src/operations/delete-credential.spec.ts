@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { EVENTS } from '@keymesh/contracts';
+import { DAY } from '@keymesh/kernel';
 import { expectCode } from '@keymesh/testing';
 import { API_KEY, callBy, makeTestVault, text, type TestVault } from '../../test/fakes.js';
 
@@ -41,6 +42,27 @@ describe('deleteCredential', () => {
     await expectCode(remove('writer', 2), 'VERSION_CONFLICT');
     await remove('writer', 1);
     await expectCode(remove('writer'), 'CREDENTIAL_NOT_FOUND');
+  });
+
+  it('can be taken back for 30 days, or as long as is asked for', async () => {
+    const { recoverableUntil } = await remove('writer');
+    expect(recoverableUntil).toBe(new Date(vault.clock.now() + 30 * DAY).toISOString());
+  });
+
+  it('destroys at once with 0 days, which takes the right to destroy, as any shorter window does', async () => {
+    const removeIn = (recoveryDays: number, principal: string) =>
+      vault.operations.deleteCredential({ name: 'key', recoveryDays }, callBy(principal));
+    await expectCode(removeIn(0, 'writer'), 'DENIED');
+    await expectCode(removeIn(29, 'writer'), 'DENIED');
+    const { credentialId, recoverableUntil } = await removeIn(0, 'operator');
+    expect(recoverableUntil).toBeNull();
+    const [row] = [...vault.tables.tables().versions.values()];
+    expect(row).toMatchObject({ destroyedAtMs: vault.clock.now(), fingerprint: null });
+    expect([row!.ciphertext.length, row!.wrappedDek.length]).toEqual([0, 0]);
+    await expectCode(
+      vault.operations.restoreCredential({ credentialId }, callBy('operator')),
+      'CREDENTIAL_NOT_DELETED',
+    );
   });
 
   it('says DENIED to a reader and CREDENTIAL_NOT_FOUND to who may not know of it', async () => {

@@ -45,6 +45,18 @@ describe('describeCredential', () => {
     expect((await describeIt('reader')).isActive).toBe(false);
   });
 
+  it('finds a deleted one by its id, also once another has its name', async () => {
+    const { credentialId } = await describeIt('reader');
+    await vault.operations.deleteCredential({ name: 'db' }, callBy('writer'));
+    await expectCode(describeIt('reader'), 'CREDENTIAL_NOT_FOUND');
+    const byId = vault.operations.describeCredential({ credentialId }, callBy('reader'));
+    expect(await byId).toMatchObject({ credentialId, name: 'db', status: 'deleted', isActive: false });
+    await expectCode(
+      vault.operations.describeCredential({ credentialId }, callBy('nobody')),
+      'CREDENTIAL_NOT_FOUND',
+    );
+  });
+
   it('answers denied and missing alike', async () => {
     const errors = await Promise.all(
       [describeIt('nobody'), describeIt('nobody', 'absent')].map((work) =>

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { listCredentials, type RequestInput } from '@keymesh/contracts';
+import { DAY } from '@keymesh/kernel';
 import { expectCode } from '@keymesh/testing';
 import { API_KEY, callBy, makeTestVault, text, type TestVault } from '../../test/fakes.js';
 
@@ -40,6 +41,74 @@ describe('listCredentials', () => {
     expect((await list({ namespace: 'default' })).names).toEqual(['a']);
     expect((await list({ provider: 'github', tag: 'y' })).names).toEqual(['b/one']);
     expect((await list({ type: 'generic' })).names).toEqual([]);
+  });
+
+  it('filters by status, expiry, tags, owner, sensitivity and text', async () => {
+    const inDays = (days: number) => new Date(vault.clock.now() + days * DAY).toISOString();
+    const update = (name: string, more: object) =>
+      vault.operations.updateCredential({ name, ...more }, callBy('writer'));
+    await update('a', { expiresAt: inDays(5), label: 'The Ledger', sensitivity: 'critical' });
+    await update('b/one', { expiresAt: inDays(50), owner: 'reader', tags: { add: ['z'] } });
+    await vault.operations.deactivateCredential({ name: 'b/two' }, callBy('writer'));
+    expect((await list({ status: 'inactive' })).names).toEqual(['b/two']);
+    expect((await list({ status: 'active' })).names).toEqual(['a', 'b/one', 'b/sub/three']);
+    expect((await list({ expiresBefore: inDays(6) })).names).toEqual(['a']);
+    expect((await list({ expiresAfter: inDays(6), expiresBefore: inDays(60) })).names).toEqual(['b/one']);
+    expect((await list({ tags: ['x', 'z'] })).names).toEqual(['b/one']);
+    expect((await list({ owner: 'reader' })).names).toEqual(['b/one']);
+    expect((await list({ sensitivity: 'critical' })).names).toEqual(['a']);
+    expect((await list({ text: 'leDGer' })).names).toEqual(['a']);
+    expect((await list({ text: 'SUB/' })).names).toEqual(['b/sub/three']);
+    vault.clock.advance(5 * DAY);
+    expect((await list({ status: 'expired' })).names).toEqual(['a']);
+  });
+
+  it('shows deleted ones when asked for, pages through several of one name, and says when it may be stale', async () => {
+    for (const round of [1, 2, 3]) {
+      if (round > 1)
+        await vault.operations.storeCredential(
+          { name: 'a', type: 'api_key', values: { value: text(API_KEY) } },
+          callBy('writer'),
+        );
+      await vault.operations.deleteCredential({ name: 'a' }, callBy('writer'));
+    }
+    const first = await list({ status: 'deleted', pageSize: 2 });
+    const second = await list({ status: 'deleted', pageSize: 2, pageToken: first.next! });
+    expect([first.names, second.names, second.next]).toEqual([['a', 'a'], ['a'], null]);
+    await expectCode(list({ status: 'deleted' }, 'nobody'), 'DENIED');
+    vault.tables.control.stale = true;
+    const reply = await vault.operations.listCredentials(listCredentials.request.parse({}), callBy('reader'));
+    expect(reply.stale).toBe(true);
+  });
+
+  it('ends a page before a message is full', async () => {
+    const vaultOfMany = makeTestVault();
+    const description = 'd'.repeat(1024);
+    const tags = Array.from({ length: 32 }, (_, at) => `${'t'.repeat(60)}${String(at)}`);
+    for (let at = 0; at < 250; at += 1)
+      await vaultOfMany.operations.storeCredential(
+        {
+          name: `n${String(at).padStart(3, '0')}`,
+          type: 'generic',
+          values: { value: text('x') },
+          description,
+          tags,
+        },
+        callBy('writer'),
+      );
+    const names: string[] = [];
+    let pageToken: string | null = null;
+    do {
+      const page = await vaultOfMany.operations.listCredentials(
+        listCredentials.request.parse({ pageSize: 1000, ...(pageToken === null ? {} : { pageToken }) }),
+        callBy('reader'),
+      );
+      expect(JSON.stringify(page).length).toBeLessThan(600 * 1024);
+      names.push(...page.credentials.map(({ name }) => name));
+      pageToken = page.nextPageToken;
+    } while (pageToken !== null);
+    expect(names).toHaveLength(250);
+    expect(new Set(names).size).toBe(250);
   });
 
   it('shows only what the caller may describe, and fills the page with it', async () => {

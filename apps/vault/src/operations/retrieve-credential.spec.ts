@@ -76,6 +76,31 @@ describe('retrieveCredential', () => {
     expect(() => vault.opened[0]?.value?.expose()).toThrow(/dispose/);
   });
 
+  it('hands out what has expired, marked in reply and record', async () => {
+    await vault.operations.updateCredential(
+      { name: 'stripe', expiresAt: new Date(vault.clock.now() + 1_000).toISOString() },
+      callBy('writer'),
+    );
+    expect((await retrieve('reader')).expired).toBeUndefined();
+    vault.clock.advance(1_000);
+    expect(await retrieve('reader')).toMatchObject({ expired: true });
+    expect(vault.journaled.at(-1)?.record.facts).toEqual({ expired: true });
+  });
+
+  it('refuses what has expired where the credential policy says so', async () => {
+    vault.tables.tamper((tables) => ({
+      ...tables,
+      credentials: new Map(
+        [...tables.credentials].map(([id, credential]) => [
+          id,
+          { ...credential, expiresAtMs: 1, policy: { ...credential.policy, atExpiry: 'refuse' as const } },
+        ]),
+      ),
+    }));
+    await expectCode(retrieve('reader'), 'CREDENTIAL_EXPIRED');
+    expect(vault.opened).toEqual([]);
+  });
+
   it('opens nothing for somebody who is denied', async () => {
     await expectCode(retrieve('nobody'), 'CREDENTIAL_NOT_FOUND');
     expect(vault.opened).toEqual([]);

@@ -38,10 +38,11 @@ import { verifyRows } from '../../src/store/verify-rows.js';
 import { makeFakeKms, makeFakePolicy, RECOVERY_DAYS } from '../fakes.js';
 import { openRows } from './vault-world.js';
 
+const makeSeal = (): RowSeal => makeRowSeal(new Secret(new Uint8Array(randomBytes(32)), 'integrity'));
+
 /** The operations over a real Postgres, without the bus: for specs of rows, locks and histories. */
-export async function openPostgresVault(postgres: TestPostgres) {
+export async function openPostgresVault(postgres: TestPostgres, { seal = makeSeal() } = {}) {
   const dataSource = await openRows(postgres);
-  const seal = makeRowSeal(new Secret(new Uint8Array(randomBytes(32)), 'integrity'));
   const index = await openIndex(dataSource, seal);
   const { kms, control: kmsControl } = makeFakeKms();
   const { policy, control: policyControl } = makeFakePolicy();
@@ -104,6 +105,7 @@ export async function openPostgresVault(postgres: TestPostgres) {
     giveNotices: makeExpiryRound(actor),
     /** Turns the wall clock of the operations. */
     turnClock: (milliseconds: number) => void (turnedMs += milliseconds),
+    turnTo: (nowMs: number) => void (turnedMs = nowMs - systemClock.now()),
     listVersions: ports.listVersions,
     history: makeCredentialHistory(ports),
     prepare: makePrepareVersion(ports),
