@@ -98,7 +98,6 @@ function makeAttempt(
 
   const write = (outcome: AuditRecord['outcome'], code?: ErrorCode): Written => {
     const commitment = name === undefined ? undefined : commitToName(name);
-    const about = resource ?? (commitment === undefined ? undefined : { kind: 'credential' });
     return {
       record: {
         v: 1,
@@ -110,14 +109,7 @@ function makeAttempt(
         outcome,
         ...(code === undefined ? {} : { code }),
         ...callerOf(call),
-        ...(about === undefined
-          ? {}
-          : {
-              resource: {
-                ...about,
-                ...(commitment === undefined ? {} : { nameCommitment: commitment.digest }),
-              },
-            }),
+        ...aboutOf(resource, commitment?.digest),
         ...(access === undefined ? {} : { decision: decisionOf(access) }),
         ...(facts === undefined ? {} : { facts }),
       },
@@ -158,6 +150,11 @@ const callerOf = ({ principal, sessionId, requestId, traceparent }: Call) => ({
 
 /** UUIDv7 with its random bits of the pool: the library would ask the generator for each. */
 const makeRecordId = (): string => uuidv7({ random: makeSalt(16) });
+
+const aboutOf = (resource: Resource | undefined, nameCommitment: string | undefined) => {
+  if (nameCommitment === undefined) return resource === undefined ? {} : { resource };
+  return { resource: { ...(resource ?? { kind: 'credential' }), nameCommitment } };
+};
 
 const decisionOf = ({ decision, request }: Access): NonNullable<AuditRecord['decision']> => ({
   effect: decision.effect,
