@@ -40,6 +40,17 @@ describe('the recovery KMS', () => {
     await expectCode(able.unwrapKey(wrapped, { ...context, kekVersion: '2' }), 'DECRYPTION_FAILED');
   });
 
+  it('unwraps nothing after it was told to let go of the key, joined already or not', async () => {
+    const wrapped = await open().wrapKey(key(), context);
+    const [used, unused] = [open(1, 2, 3), open(1, 2, 3)];
+    await used.unwrapKey(wrapped, context);
+    for (const kms of [used, unused]) {
+      kms.dispose?.();
+      await expectCode(kms.unwrapKey(wrapped, context), 'KMS_UNAVAILABLE');
+    }
+    expect((await open(1, 2, 3).unwrapKey(wrapped, context)).equals(key())).toBe(true);
+  });
+
   it('refuses at once shares that are too few, doubled or of another key', () => {
     expect(() => open(1, 2)).toThrow(told('RECOVERY_SHARES_INVALID', /^2 of 3 needed/));
     expect(() => open(1, 2, 2)).toThrow(told('RECOVERY_SHARES_INVALID', /given twice/));

@@ -35,31 +35,36 @@ export function makeRecoveryKms({ publicKeyFile, shareFiles }: RecoveryKmsOption
   return {
     provider: 'recovery',
     keyId: recovery.keyId,
-    ...(opener === undefined ? { wrapsOnly: true } : {}),
+    ...(opener === undefined ? { wrapsOnly: true } : { dispose: opener.dispose }),
     wrapKey: (plain, context) => sealForRecovery(recovery, textOfContext(context), plain),
     async unwrapKey(wrapped, context) {
       if (opener === undefined) throw kmsUnavailable('recovery', 'no shares: it only wraps');
-      const open = await opener();
+      const open = await opener.get();
       return open(textOfContext(context), wrapped);
     },
   };
 }
 
 /** Joins the shares once, when they are first needed, and keeps the private key only as one that cannot be exported. */
-function makeLazyOpener(
-  recovery: RecoveryPublicKey,
-  shares: readonly RecoveryShare[],
-): () => Promise<RecoveryOpener> {
+function makeLazyOpener(recovery: RecoveryPublicKey, shares: readonly RecoveryShare[]) {
   let opened: Promise<RecoveryOpener> | undefined;
+  const wipeShares = (): void => {
+    for (const { body } of shares) body.dispose();
+  };
   const join = async (): Promise<RecoveryOpener> => {
     try {
       using privateKey = await joinShares(shares, recovery.keyId);
       return await makeRecoveryOpener(privateKey);
     } finally {
-      for (const { body } of shares) body.dispose();
+      wipeShares();
     }
   };
-  return () => (opened ??= join());
+  const dispose = (): void => {
+    wipeShares();
+    opened = Promise.reject(kmsUnavailable('recovery', 'disposed'));
+    opened.catch(() => undefined);
+  };
+  return { get: () => (opened ??= join()), dispose };
 }
 
 function readShares(recovery: RecoveryPublicKey, files: readonly string[]): RecoveryShare[] {
