@@ -13,6 +13,10 @@ export interface VaultMetrics {
   readonly indexAge: Gauge;
   readonly unledgered: Gauge;
   readonly rateLimited: Counter;
+  /** Seconds since the oldest active KEK was made. */
+  readonly kekAge: Gauge;
+  /** Versions that a retired KEK still wraps. */
+  readonly retiredKekRows: Gauge;
   /** Batches of key jobs, by what came of them. */
   readonly keyJobBatches: Counter<'kind' | 'outcome'>;
   readonly outboxPublished: Counter;
@@ -78,7 +82,20 @@ export function makeVaultMetrics(
       },
     }),
     rateLimited: counter('keymesh_vault_rate_limited_total', 'Requests refused by the rate limit.'),
-    keyJobBatches: counter('keymesh_vault_key_job_batches_total', 'Batches of key jobs.', ['kind', 'outcome']),
+    kekAge: new Gauge({
+      name: 'keymesh_vault_kek_age_seconds',
+      help: 'Age of the oldest active KEK.',
+      registers,
+    }),
+    retiredKekRows: new Gauge({
+      name: 'keymesh_vault_retired_kek_rows',
+      help: 'Versions that a retired KEK still wraps.',
+      registers,
+    }),
+    keyJobBatches: counter('keymesh_vault_key_job_batches_total', 'Batches of key jobs.', [
+      'kind',
+      'outcome',
+    ]),
     outboxPublished: counter('keymesh_outbox_published_total', 'Outbox entries that were published.'),
     outboxRetries: counter('keymesh_outbox_retries_total', 'Outbox batches that failed and come again.'),
   };

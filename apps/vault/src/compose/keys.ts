@@ -1,3 +1,5 @@
+import { MINUTE, SECOND } from '@keymesh/kernel';
+import type { KeyReports } from '../domain/key-jobs.js';
 import { failJob } from '../jobs/job-steps.js';
 import { makeKeyJobWorker, type KeyJobWorker } from '../jobs/key-job-worker.js';
 import { rekeyBatch } from '../jobs/rekey-batch.js';
@@ -15,7 +17,8 @@ import { makeRotateKey } from '../operations/rotate-key.js';
 import { makeUnlockVault } from '../operations/unlock-vault.js';
 import { makeVaultStatus } from '../operations/vault-status.js';
 import { endRunningJob, listRunningJobs, noteWaiting } from '../store/key-job-rows.js';
-import { makeKeyMutations, makeKeyReports } from '../store/key-mutations.js';
+import { makeKeyMutations } from '../store/key-mutations.js';
+import { makeKeyReports } from '../store/key-reports.js';
 import { makeReadLock } from '../store/lock-state.js';
 import { openSystemKey } from '../store/system-keys.js';
 import { makeLockWatch } from '../transport/lock-watch.js';
@@ -24,6 +27,7 @@ import type { VaultPorts } from './ports.js';
 
 /** Rows of a key job in one transaction. */
 const BATCH_ROWS = 64;
+const MEASURE_KEKS_EVERY_MS = MINUTE;
 
 /** Keys, the jobs over their rows, and the lock. Reads the lock before anything is served: until then the vault is locked. */
 export async function keyOperations(ports: VaultPorts): Promise<KeyOperations> {
@@ -41,6 +45,7 @@ export async function keyOperations(ports: VaultPorts): Promise<KeyOperations> {
 
   const worker = startWorker(ports);
   const keyReports = makeKeyReports(dataSource);
+  measureKeks(ports, keyReports);
   const keyMutations = makeKeyMutations({
     dataSource,
     clock,
@@ -83,6 +88,20 @@ export async function keyOperations(ports: VaultPorts): Promise<KeyOperations> {
     unlockVault: serve(makeUnlockVault(forKeys)),
     vaultStatus: serve(makeVaultStatus(forKeys)),
   };
+}
+
+/** Not at each scrape: it counts rows. */
+function measureKeks({ kit, metrics, clock }: VaultPorts, keyReports: Pick<KeyReports, 'readKekAges'>): void {
+  const measure = async (): Promise<void> => {
+    const { oldestActiveAtMs, retiredRows } = await keyReports.readKekAges();
+    metrics.kekAge.set(oldestActiveAtMs === undefined ? 0 : (clock.now() - oldestActiveAtMs) / SECOND);
+    metrics.retiredKekRows.set(retiredRows);
+  };
+  const quietly = () => void measure().catch(() => kit.logger.debug('the age of keys is measured later'));
+  quietly();
+  const timer = setInterval(quietly, MEASURE_KEKS_EVERY_MS);
+  timer.unref();
+  kit.onShutdown('age of keys', () => clearInterval(timer));
 }
 
 function startWorker({ kit, kms, lock, keyring, seal, metrics, pokeOutbox }: VaultPorts): KeyJobWorker {

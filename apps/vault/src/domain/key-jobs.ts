@@ -84,6 +84,8 @@ export interface KeyReports {
   listJobs(limit: number): Promise<readonly KeyJob[]>;
   /** By namespace and version. @param namespace undefined: all */
   listKeks(namespace: string | undefined): Promise<readonly KekFacts[]>;
+  /** For metrics. */
+  readKekAges(): Promise<{ readonly oldestActiveAtMs: number | undefined; readonly retiredRows: number }>;
   listSystemKeys(): Promise<
     readonly { readonly purpose: string; readonly provider: string; readonly providerKeyId: string }[]
   >;

@@ -6,6 +6,9 @@ import type { KeyJob } from '../domain/key-jobs.js';
 /** What can be asked of the driver, in a transaction or out of it. */
 export type Queries = Pick<EntityManager, 'query'>;
 
+/** A version that was not destroyed: it has a data key to wrap. */
+export const HOLDS_BYTES = 'destroyed_at IS NULL';
+
 interface Raw {
   readonly job_id: string;
   readonly kind: KeyJobKind;

@@ -1,13 +1,13 @@
 import { failure } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
-import { insertOutbox, inStore, once, transact } from '@keymesh/postgres';
+import { insertOutbox, once, transact } from '@keymesh/postgres';
 import type { DataSource, EntityManager } from 'typeorm';
 import { v7 as uuidv7 } from 'uuid';
-import type { KeyJob, KeyJobOrder, KeyMutations, KeyReports, KeyTransaction } from '../domain/key-jobs.js';
+import type { KeyJob, KeyJobOrder, KeyMutations, KeyTransaction } from '../domain/key-jobs.js';
 import type { WrappedKek } from '../kms/keyring.js';
 import type { RowSeal } from '../domain/row-mac.js';
 import { writeLock } from './lock-state.js';
-import { endJob, selectJob, selectJobs, type Queries } from './key-job-rows.js';
+import { endJob, HOLDS_BYTES, selectJob, type Queries } from './key-job-rows.js';
 
 export interface KeyMutationsOptions {
   readonly dataSource: DataSource;
@@ -130,9 +130,6 @@ async function destroyKek(
   return { kekId: kek.kek_id };
 }
 
-/** A version that was not destroyed: it has a data key to wrap. */
-export const HOLDS_BYTES = 'destroyed_at IS NULL';
-
 const TOTALS: Readonly<Record<KeyJobOrder['kind'], string>> = {
   rewrap: `SELECT count(*) FROM credential_version v JOIN namespace_kek k USING (kek_id)
     WHERE k.namespace_id = $1::uuid AND NOT k.active AND v.${HOLDS_BYTES} AND $2::uuid IS NULL`,
@@ -158,54 +155,3 @@ async function startJob(
   if (inserted.length === 0) throw failure('KEY_JOB_RUNNING');
   return selectJob(queries, jobId);
 }
-
-/** The port {@link KeyReports} over Postgres. */
-export const makeKeyReports = (dataSource: DataSource): KeyReports => ({
-  findJob: (jobId) =>
-    inStore(async () => (await selectJobs(dataSource.manager, 'WHERE j.job_id = $1', [jobId])).at(0)),
-  listJobs: (limit) =>
-    inStore(() =>
-      selectJobs(dataSource.manager, `ORDER BY (j.state = 'running') DESC, j.started_at DESC LIMIT $1`, [
-        limit,
-      ]),
-    ),
-  listKeks: (namespace) =>
-    inStore(async () => {
-      const rows = await dataSource.query<KekRow[]>(KEKS, [namespace ?? null]);
-      return rows.map((row) => ({
-        namespace: row.namespace,
-        kekId: row.kek_id,
-        version: row.version,
-        active: row.active,
-        destroyed: row.destroyed_at !== null,
-        createdAtMs: row.created_at.getTime(),
-        provider: row.provider,
-        providerKeyId: row.provider_key_id,
-        rows: row.rows,
-      }));
-    }),
-  listSystemKeys: () =>
-    inStore(() =>
-      dataSource.query(
-        'SELECT purpose, provider, provider_key_id AS "providerKeyId" FROM system_key ORDER BY purpose',
-      ),
-    ),
-});
-
-interface KekRow {
-  readonly namespace: string;
-  readonly kek_id: string;
-  readonly version: number;
-  readonly active: boolean;
-  readonly destroyed_at: Date | null;
-  readonly created_at: Date;
-  readonly provider: string;
-  readonly provider_key_id: string;
-  readonly rows: number;
-}
-
-const KEKS = `
-  SELECT n.name AS namespace, k.kek_id, k.version, k.active, k.destroyed_at, k.created_at, k.provider, k.provider_key_id,
-    (SELECT count(*)::int FROM credential_version v WHERE v.kek_id = k.kek_id AND v.${HOLDS_BYTES}) AS rows
-  FROM namespace_kek k JOIN namespace n USING (namespace_id)
-  WHERE $1::text IS NULL OR n.name = $1 ORDER BY n.name, k.version`;

@@ -5,7 +5,7 @@ import type { KeyJob } from '../domain/key-jobs.js';
 import type { RowSeal } from '../domain/row-mac.js';
 import { CredentialEntity } from './entities/credential.entity.js';
 import { CredentialVersionEntity } from './entities/credential-version.entity.js';
-import { HOLDS_BYTES } from './key-mutations.js';
+import { HOLDS_BYTES } from './key-job-rows.js';
 import { openCredentialRow, openVersionRow } from './sealed-rows.js';
 
 /** Where a version stands in the order of a job. */

@@ -13,7 +13,8 @@ import { makeReencryptNamespace } from '../../src/operations/reencrypt-namespace
 import { makeRewrapKeys } from '../../src/operations/rewrap-keys.js';
 import { makeRotateKey } from '../../src/operations/rotate-key.js';
 import { endRunningJob, listRunningJobs } from '../../src/store/key-job-rows.js';
-import { makeKeyMutations, makeKeyReports } from '../../src/store/key-mutations.js';
+import { makeKeyMutations } from '../../src/store/key-mutations.js';
+import { makeKeyReports } from '../../src/store/key-reports.js';
 import { makeFakePolicy } from '../fakes.js';
 import type { PostgresVault } from './postgres-vault.js';
 
