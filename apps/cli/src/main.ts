@@ -3,15 +3,19 @@ import { Command, CommanderError } from 'commander';
 import { reportFailure } from './command.js';
 import { auditCommand } from './commands/audit-commands.js';
 import { backupCommand } from './commands/backup-commands.js';
+import { batchCommand } from './commands/batch-commands.js';
 import { credentialCommands } from './commands/credential-commands.js';
 import { enrolCommand } from './commands/enrol-command.js';
+import { exportCommand } from './commands/export-commands.js';
 import { findingsCommand } from './commands/finding-command.js';
 import { fsckCommand } from './commands/fsck-command.js';
+import { importCommand } from './commands/import-commands.js';
 import { keyCommand } from './commands/key-commands.js';
 import { leaseCommand } from './commands/lease-commands.js';
 import { meshCommands } from './commands/mesh-commands.js';
 import { principalCommand } from './commands/principal-commands.js';
 import { recoveryCommand } from './commands/recovery-commands.js';
+import { templateCommand } from './commands/template-commands.js';
 import { typeCommand } from './commands/type-commands.js';
 import { valueCommands } from './commands/value-commands.js';
 import { vaultCommand } from './commands/vault-commands.js';
@@ -29,6 +33,10 @@ export function makeProgram(): Command {
   for (const command of [
     ...valueCommands(),
     ...credentialCommands(),
+    batchCommand(),
+    exportCommand(),
+    importCommand(),
+    templateCommand(),
     typeCommand(),
     principalCommand(),
     enrolCommand(),

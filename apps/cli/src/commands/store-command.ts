@@ -1,5 +1,6 @@
 import {
   CREDENTIAL_TYPES,
+  describeTemplate,
   failure,
   JWT_ALGORITHMS,
   listTypes,
@@ -12,9 +13,11 @@ import { Option, type Command } from 'commander';
 import { makeCommand, runCommand, type CommonOptions } from '../command.js';
 import { note, print, printJson } from '../output.js';
 import { readParts, type PartOptions } from '../part-input.js';
+import { fillIn, withHints } from '../template-options.js';
 
 interface StoreOptions extends CommonOptions, PartOptions {
-  readonly type: string;
+  readonly type?: string;
+  readonly template?: string;
   readonly provider?: string;
   readonly description?: string;
   readonly tag?: readonly string[];
@@ -38,7 +41,8 @@ export function storeCommand(): Command {
     'keymesh store alpha-vantage --type api_key --provider alpha_vantage --description "Market data" --value-file key.txt',
   )
     .argument('<name>', 'e.g. billing/stripe')
-    .option('--type <type>', `one of ${CREDENTIAL_TYPES.join(', ')}`, 'api_key')
+    .option('--type <type>', `one of ${CREDENTIAL_TYPES.join(', ')} (default: api_key)`)
+    .option('--template <name>', 'begin with this template; see `keymesh template list`')
     .option('--provider <name>', 'whose credential it is')
     .option('--description <text>', 'what it is for')
     .option('--tag <tag>', 'a label; repeat for more', collect)
@@ -64,14 +68,22 @@ export function storeCommand(): Command {
     .option('--rotate-every <seconds>', 'seconds between rotations (0: only on command; default: 30 days)')
     .option('--new-version', 'the credential exists: store this as its next version')
     .option('--expected-version <n>', 'like --new-version, but only if N is the current version')
-    .action(async (name: string, options: StoreOptions) => {
-      await runCommand('store', options, async (session) => {
-        const request = storeRequest(name, options);
+    .action(async (name: string, given: StoreOptions) => {
+      await runCommand('store', given, async (session) => {
         const keymesh = await session.keymesh();
+        const template =
+          given.template === undefined
+            ? undefined
+            : await keymesh.call(describeTemplate, { name: given.template });
+        const options = fillIn(given, template);
+        const request = storeRequest(name, options);
         const { types } = await keymesh.call(listTypes, {});
         using parts = await readParts(
           name,
-          types.find(({ type }) => type === options.type),
+          withHints(
+            types.find(({ type }) => type === options.type),
+            template,
+          ),
           options,
         );
         const reply = await keymesh.credentials.store({ ...request, values: parts.values });
@@ -82,7 +94,7 @@ export function storeCommand(): Command {
     });
 }
 
-function storeRequest(name: string, options: StoreOptions): StoreRequest {
+function storeRequest(name: string, options: StoreOptions & { readonly type: string }): StoreRequest {
   const adapter = options.rotation ?? (options.generate ? 'generated' : undefined);
   const settings = Object.fromEntries((options.rotationSetting ?? []).map(setting));
   const intervalSeconds =
