@@ -1,5 +1,5 @@
 import type { Metrics } from '@keymesh/service-kit';
-import { Counter, Gauge, Histogram } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** The vault's own metrics. Labels are stages, outcomes and kinds; never a name, id or principal. */
 export interface VaultMetrics {
@@ -82,21 +82,29 @@ export function makeVaultMetrics(
       },
     }),
     rateLimited: counter('keymesh_vault_rate_limited_total', 'Requests refused by the rate limit.'),
-    kekAge: new Gauge({
-      name: 'keymesh_vault_kek_age_seconds',
-      help: 'Age of the oldest active KEK.',
-      registers,
-    }),
-    retiredKekRows: new Gauge({
-      name: 'keymesh_vault_retired_kek_rows',
-      help: 'Versions that a retired KEK still wraps.',
-      registers,
-    }),
-    keyJobBatches: counter('keymesh_vault_key_job_batches_total', 'Batches of key jobs.', [
-      'kind',
-      'outcome',
-    ]),
+    ...keyMetrics(registers),
     outboxPublished: counter('keymesh_outbox_published_total', 'Outbox entries that were published.'),
     outboxRetries: counter('keymesh_outbox_retries_total', 'Outbox batches that failed and come again.'),
   };
 }
+
+const keyMetrics = (
+  registers: Registry[],
+): Pick<VaultMetrics, 'kekAge' | 'retiredKekRows' | 'keyJobBatches'> => ({
+  kekAge: new Gauge({
+    name: 'keymesh_vault_kek_age_seconds',
+    help: 'Age of the oldest active KEK.',
+    registers,
+  }),
+  retiredKekRows: new Gauge({
+    name: 'keymesh_vault_retired_kek_rows',
+    help: 'Versions that a retired KEK still wraps.',
+    registers,
+  }),
+  keyJobBatches: new Counter({
+    name: 'keymesh_vault_key_job_batches_total',
+    help: 'Batches of key jobs.',
+    labelNames: ['kind', 'outcome'],
+    registers,
+  }),
+});

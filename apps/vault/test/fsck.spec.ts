@@ -31,7 +31,7 @@ describe('fsck of the vault', () => {
     await world.startVault();
   }, 60_000);
   afterAll(async () => {
-    await owner?.end();
+    await owner.end();
     await world.stop();
   }, 30_000);
   beforeEach(async () => {
@@ -176,7 +176,7 @@ describe('fsck of the vault', () => {
     const run = () =>
       promisify(execFile)(process.execPath, ['--no-warnings', FSCK], { env: world.environment() }).then(
         ({ stdout }) => ({ code: 0, stdout }),
-        (error: { code: number; stdout: string }) => error,
+        (error: unknown) => error as { code: number; stdout: string },
       );
     const linesOf = ({ stdout }: { stdout: string }) =>
       stdout

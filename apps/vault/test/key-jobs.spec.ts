@@ -4,6 +4,7 @@ import { eventually, expectCode, startTestPostgres, type TestPostgres } from '@k
 import type { MutationTransaction } from '../src/domain/mutations.js';
 import type { SealedValue } from '../src/domain/ports.js';
 import { makeKeyJobWorker } from '../src/jobs/key-job-worker.js';
+import type { Kms } from '../src/kms/kms.js';
 import { callBy, text, textOf } from './fakes.js';
 import { openKeyVault, type KeyVault } from './support/key-vault.js';
 import { openPostgresVault, type PostgresVault } from './support/postgres-vault.js';
@@ -238,15 +239,18 @@ describe('key jobs', () => {
     const before = await wrapped();
     const { jobs } = await keys.rewrap({ root: true }, by());
     expect(jobs).toMatchObject([{ kind: 'rewrap-root', namespace: null }]);
-    const unwrapKey = vault.kmsPort.unwrapKey;
     let asked = 0;
-    vault.kmsPort.unwrapKey = async (...of) => {
-      asked += 1;
-      return asked === 2 ? new Secret(new Uint8Array(32), 'altered') : unwrapKey(...of);
+    const altering: Kms = {
+      ...vault.kmsPort,
+      unwrapKey(...of) {
+        asked += 1;
+        return asked === 2
+          ? Promise.resolve(new Secret(new Uint8Array(32), 'altered'))
+          : vault.kmsPort.unwrapKey(...of);
+      },
     };
     const [job] = await keys.running();
-    await expectCode(keys.runBatch(job!), 'KMS_UNAVAILABLE');
-    vault.kmsPort.unwrapKey = unwrapKey;
+    await expectCode(openKeyVault({ ...vault, kmsPort: altering }).runBatch(job!), 'KMS_UNAVAILABLE');
     expect(await wrapped()).toEqual(before);
     await keys.finish();
     const after = await wrapped();
@@ -268,7 +272,9 @@ describe('key jobs', () => {
         runBatch: keys.runBatch,
         fail: (job, error) => keys.fail(job, error),
         noteWaiting: () => Promise.resolve(),
-        onBatch: (_job, outcome) => void (outcome === 'not-ours' || batches.push(instance)),
+        onBatch(_job, outcome) {
+          if (outcome !== 'not-ours') batches.push(instance);
+        },
         onError: (_job, code) => void failures.push(code),
       }),
     );

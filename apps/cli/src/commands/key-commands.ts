@@ -44,7 +44,10 @@ function status(): Command {
     .action(async (namespace: string | undefined, options: CommonOptions) => {
       await keysOf(options, 'status', async (keymesh) => {
         const reply = await keymesh.call(keyStatus, namespace === undefined ? {} : { namespace });
-        if (options.json) return printJson(reply);
+        if (options.json) {
+          printJson(reply);
+          return;
+        }
         const rows = reply.keks.map((kek) => ({
           ...kek,
           age: days(kek.ageSeconds),
@@ -70,7 +73,10 @@ function rotate(): Command {
     .action(async (namespace: string, options: CommonOptions) => {
       await keysOf(options, 'rotate', async (keymesh) => {
         const reply = await keymesh.call(rotateKey, { namespace });
-        if (options.json) return printJson(reply);
+        if (options.json) {
+          printJson(reply);
+          return;
+        }
         print(`${namespace}: key version ${String(reply.version)} wraps from now on.`);
         note(`Move what older versions wrap with \`keymesh key rewrap ${namespace}\`.`);
       });
@@ -129,7 +135,10 @@ async function follow(
   started: readonly KeyJobProgress[],
   options: WaitOptions,
 ): Promise<void> {
-  if (!options.wait) return show(started, options);
+  if (!options.wait) {
+    show(started, options);
+    return;
+  }
   const ended: KeyJobProgress[] = [];
   for (const { jobId, namespace, kind } of started) {
     const progress = makeProgress(`${kind} ${namespace ?? 'root'}`);
@@ -163,8 +172,14 @@ function failUnlessWhole(ended: readonly KeyJobProgress[]): void {
 }
 
 function show(list: readonly KeyJobProgress[], { json }: CommonOptions): void {
-  if (json) return printJson(list);
-  if (list.length === 0) return note('No key jobs.');
+  if (json) {
+    printJson(list);
+    return;
+  }
+  if (list.length === 0) {
+    note('No key jobs.');
+    return;
+  }
   const rows = list.map((one) => ({ ...one, progress: `${String(one.done)}/${String(one.total)}` }));
   print(
     table(rows, [

@@ -34,7 +34,10 @@ function unlock(): Command {
 }
 
 function tell(reply: ReplyOf<typeof lockVault>, state: string, { json }: CommonOptions): void {
-  if (json) return printJson(reply);
+  if (json) {
+    printJson(reply);
+    return;
+  }
   print(`The vault is ${reply.locked ? 'locked' : 'unlocked'}.`);
   for (const { instance, obeyed } of reply.instances)
     print(`  ${obeyed ? '✓' : '?'} ${instance}${obeyed ? '' : ' has not answered'}`);
@@ -50,7 +53,10 @@ function status(): Command {
   ).action(async (options: CommonOptions) => {
     await runCommand('vault status', options, async (session) => {
       const reply = await (await session.keymesh()).call(vaultStatus, {});
-      if (options.json) return printJson(reply);
+      if (options.json) {
+        printJson(reply);
+        return;
+      }
       const { others, ...rest } = reply;
       print(facts({ ...rest, others: others.join(', ') || 'none' }));
     });

@@ -16,7 +16,7 @@ export type LockReason = 'command' | 'start' | 'unreadable';
 
 export interface VaultLock {
   /** @throws VAULT_LOCKED */
-  requireUnlocked(): void;
+  readonly requireUnlocked: () => void;
   /** @returns undefined while unlocked. */
   reason(): LockReason | undefined;
   /** The newest state that was seen. */

@@ -17,10 +17,10 @@ export interface KeyJobWorkerOptions {
 
 export interface KeyJobWorker {
   /** Says that a job was started here. Jobs of other instances are found within seconds. */
-  poke(): void;
-  start(): void;
+  readonly poke: () => void;
+  readonly start: () => void;
   /** Resolves when the batch at hand is done. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 const LOOK_EVERY_MS = 2 * SECOND;
@@ -95,7 +95,10 @@ function makePause() {
   let wake: (() => void) | undefined;
   const wait = (ms: number): Promise<void> =>
     new Promise((resolve) => {
-      if (stopped) return resolve();
+      if (stopped) {
+        resolve();
+        return;
+      }
       const timer = setTimeout(done, ms);
       function done(): void {
         clearTimeout(timer);
@@ -110,11 +113,11 @@ function makePause() {
       if (!poked) await wait(ms);
       poked = false;
     },
-    poke(): void {
+    poke: (): void => {
       poked = true;
       wake?.();
     },
-    stop(): void {
+    stop: (): void => {
       stopped = true;
       wake?.();
     },

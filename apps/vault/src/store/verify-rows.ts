@@ -96,7 +96,10 @@ async function* credentialProblems(
     else versions.push(version);
   }
   const credential = openOrNothing(() => openCredentialRow(ports.seal, row));
-  if (credential === undefined) return yield problem('credential-hmac', row.credentialId);
+  if (credential === undefined) {
+    yield problem('credential-hmac', row.credentialId);
+    return;
+  }
   yield* stageProblems(credential, versions, rows.length);
   for (const version of versions) yield* versionProblems(ports, credential, version);
 }

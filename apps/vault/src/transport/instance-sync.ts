@@ -5,6 +5,7 @@ import type { MeshConnection } from '@keymesh/mesh';
 import { CURRENCY_MS } from '../store/currency.js';
 import { decodeSync, encodeSync, type SyncMessage, type SyncSeal } from './sync-message.js';
 
+const SUBJECT = subjects.invalidate('vault');
 const HELLO_EVERY_MS = CURRENCY_MS / 2;
 /** An instance not heard of for so long counts as gone. */
 const GONE_AFTER_MS = 5 * SECOND;
@@ -52,18 +53,20 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
   const { connection, seal } = options;
   // Also where two were configured with one name, neither may take the other's messages for its own.
   const instance = `${options.instance}/${toBase64Url(randomBytes(6))}`;
-  const subject = subjects.invalidate('vault');
   const others = makeRollCall(options.clock);
-  const acks = makeAcks();
-  let stops: (() => void)[] = [];
+  let stop = (): void => undefined;
   let obeyLock: (() => Promise<void>) | undefined;
 
-  const send = (message: SyncMessage): void => connection.nats.publish(subject, encodeSync(seal, message));
+  const send = (message: SyncMessage): void => connection.nats.publish(SUBJECT, encodeSync(seal, message));
+  const asking = makeAsking(async (message) => {
+    send(message);
+    await connection.nats.flush();
+  });
   const receive = (data: Uint8Array): void => {
     const message = decodeSync(seal, data);
     if (message === undefined || message.from === instance) return;
     others.heard(message.from);
-    if (message.kind === 'ack') acks.came(message.id, message.from);
+    if (message.kind === 'ack') asking.came(message.id, message.from);
     if (message.kind === 'lock') {
       const { id } = message;
       void obeyLock?.().then(() => quietly(() => send({ kind: 'ack', from: instance, id })));
@@ -76,61 +79,49 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
 
   return {
     async start() {
-      // A callback, not an iterator: it runs in the order of the wire, before a request that came after it.
-      const subscription = connection.nats.subscribe(subject, {
-        callback: (error, message) => {
-          if (error === null) receive(message.data);
-        },
-      });
-      const hello = (): void => quietly(() => send({ kind: 'hello', from: instance }));
-      const timer = setInterval(hello, HELLO_EVERY_MS);
-      stops = [
-        () => subscription.unsubscribe(),
-        () => clearInterval(timer),
-        connection.onReconnect(options.onUnknown),
-      ];
-      hello();
-      await connection.nats.flush();
+      stop = await listen(options, receive, () => quietly(() => send({ kind: 'hello', from: instance })));
     },
     async tell(change, awaitEveryone) {
-      const id = toBase64Url(randomBytes(12));
       const asked = awaitEveryone ? others.present() : [];
-      const told = async (): Promise<void> => {
-        const acknowledged = acks.from(id, asked);
-        send({
-          kind: 'changed',
-          from: instance,
-          id,
-          ...(change === undefined ? {} : { change }),
-          wantsAck: asked.length > 0,
-        });
-        await connection.nats.flush();
-        await acknowledged;
-      };
-      // After this time no instance serves what it read before the commit, told or not.
-      await atMost(CURRENCY_MS, told);
-      acks.forget(id);
+      const what = change === undefined ? {} : { change };
+      // After a second no instance serves what it read before the commit, told or not.
+      await asking.ask(
+        (id) => ({ kind: 'changed', from: instance, id, ...what, wantsAck: asked.length > 0 }),
+        asked,
+      );
     },
     onLock: (obey) => void (obeyLock = obey),
     async tellLock() {
-      const id = toBase64Url(randomBytes(12));
       const asked = others.present();
-      const silent = new Set(asked);
-      const told = async (): Promise<void> => {
-        const obeyed = acks.from(id, asked, (name) => silent.delete(name));
-        send({ kind: 'lock', from: instance, id });
-        await connection.nats.flush();
-        await obeyed;
-      };
-      await atMost(CURRENCY_MS, told);
-      acks.forget(id);
+      const silent = await asking.ask((id) => ({ kind: 'lock', from: instance, id }), asked);
       return { obeyed: asked.filter((name) => !silent.has(name)), silent: [...silent] };
     },
     name: instance,
     present: () => others.present(),
-    stop: () => {
-      for (const stop of stops) stop();
+    stop: () => stop(),
+  };
+}
+
+/** Subscribes, and says hello now and then. @returns what ends both, once the server has the subscription */
+async function listen(
+  { connection, onUnknown }: InstanceSyncOptions,
+  receive: (data: Uint8Array) => void,
+  hello: () => void,
+): Promise<() => void> {
+  // A callback, not an iterator: it runs in the order of the wire, before a request that came after it.
+  const subscription = connection.nats.subscribe(SUBJECT, {
+    callback: (error, message) => {
+      if (error === null) receive(message.data);
     },
+  });
+  const timer = setInterval(hello, HELLO_EVERY_MS);
+  const endReconnects = connection.onReconnect(onUnknown);
+  hello();
+  await connection.nats.flush();
+  return () => {
+    subscription.unsubscribe();
+    clearInterval(timer);
+    endReconnects();
   };
 }
 
@@ -147,25 +138,33 @@ function makeRollCall(clock: Clock) {
   };
 }
 
-/** Acknowledgements that are waited for. */
-function makeAcks() {
-  interface Waiter {
-    readonly missing: Set<string>;
-    readonly done: () => void;
-    readonly onCame: ((name: string) => void) | undefined;
-  }
-  const waiting = new Map<string, Waiter>();
+/** Messages whose acknowledgement is waited for. @param send resolves when the server has the message */
+function makeAsking(send: (message: SyncMessage) => Promise<void>) {
+  const waiting = new Map<string, { readonly missing: Set<string>; readonly done: () => void }>();
   return {
-    from(id: string, names: readonly string[], onCame?: (name: string) => void): Promise<void> {
-      if (names.length === 0) return Promise.resolve();
-      return new Promise((done) => waiting.set(id, { missing: new Set(names), done, onCame }));
+    /** Sends a message and waits until these instances have acknowledged it, a second at most. @returns those that have not. */
+    async ask(
+      messageOf: (id: string) => SyncMessage,
+      asked: readonly string[],
+    ): Promise<ReadonlySet<string>> {
+      const id = toBase64Url(randomBytes(12));
+      const missing = new Set(asked);
+      await atMost(CURRENCY_MS, async () => {
+        const acknowledged =
+          missing.size === 0
+            ? Promise.resolve()
+            : new Promise<void>((done) => waiting.set(id, { missing, done }));
+        await send(messageOf(id));
+        await acknowledged;
+      });
+      waiting.delete(id);
+      return missing;
     },
     came(id: string, name: string): void {
       const waiter = waiting.get(id);
-      if (waiter?.missing.delete(name) === true) waiter.onCame?.(name);
+      waiter?.missing.delete(name);
       if (waiter?.missing.size === 0) waiter.done();
     },
-    forget: (id: string): void => void waiting.delete(id),
   };
 }
 

@@ -13,10 +13,10 @@ export interface LockWatchOptions {
 /** Keeps this instance's lock as the vault's is: asks twice a second, so that a command which was not heard is obeyed within one. */
 export interface LockWatch {
   /** Reads the lock for the first time, then goes on. @throws STORE_UNAVAILABLE */
-  start(): Promise<void>;
+  readonly start: () => Promise<void>;
   /** Reads it now, because somebody said that it changed; while that fails, the vault is locked. Never rejects. */
-  hear(): Promise<void>;
-  stop(): void;
+  readonly hear: () => Promise<void>;
+  readonly stop: () => void;
 }
 
 export function makeLockWatch({ lock, readLock, logger }: LockWatchOptions): LockWatch {
