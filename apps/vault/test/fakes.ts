@@ -309,7 +309,6 @@ export const PRINCIPALS: Readonly<
   reader: { kind: 'service', roles: ['reader'] },
   auditor: { kind: 'operator', roles: ['auditor'] },
   operator: { kind: 'operator', roles: ['operator'] },
-  operator: { kind: 'operator', roles: ['operator'] },
   nobody: { kind: 'service', roles: ['siem'] },
   _rotation: { kind: 'system', roles: ['rotator'] },
   _audit: { kind: 'system', roles: [] },

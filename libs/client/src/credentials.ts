@@ -1,17 +1,13 @@
 import {
-  credentialHistory,
-  deleteCredential,
-  describeCredential,
-  listCredentials,
   retrieveCredential,
   rotateCredential,
   storeCredential,
-  type CredentialMetadata,
   type ReplyOf,
   type RequestInput,
 } from '@keymesh/contracts';
 import type { Caller, MeshConnection } from '@keymesh/mesh';
 import { makeBatch, type BatchOperations } from './batch.js';
+import { makeLifecycle, type LifecycleOperations } from './lifecycle.js';
 import { RetrievedCredential } from './retrieved-credential.js';
 import { valueParts, type GivenValue } from './value-parts.js';
 import { watchCredential, type Watch } from './watch-credential.js';
@@ -26,7 +22,7 @@ export interface CallOptions {
 }
 
 /** Credentials as one principal may use them. Every method throws KeymeshError with a code of docs/reference/errors.md. */
-export interface Credentials extends BatchOperations {
+export interface Credentials extends BatchOperations, LifecycleOperations {
   /** Stores a new credential, or with `expectedVersion` a new version. @throws CREDENTIAL_EXISTS, CREDENTIAL_WEAK, … */
   store(request: StoreRequest, options?: CallOptions): Promise<ReplyOf<typeof storeCredential>>;
   /** @throws CREDENTIAL_NOT_FOUND also when it may not be known of. */
@@ -36,17 +32,6 @@ export interface Credentials extends BatchOperations {
   ): Promise<RetrievedCredential>;
   /** Rotates now, and waits. @throws ROTATION_UNSUPPORTED, ROTATION_IN_PROGRESS, ROTATION_FAILED */
   rotate(name: string, options?: CallOptions): Promise<ReplyOf<typeof rotateCredential>>;
-  /** All that the caller may see, in order of name; asks page after page. */
-  list(
-    filter?: Omit<RequestInput<typeof listCredentials>, 'pageToken'>,
-    options?: CallOptions,
-  ): Promise<CredentialMetadata[]>;
-  describe(name: string, options?: CallOptions): Promise<CredentialMetadata>;
-  history(name: string, options?: CallOptions): Promise<ReplyOf<typeof credentialHistory>>;
-  delete(
-    name: string,
-    options?: CallOptions & { readonly expectedVersion?: number },
-  ): Promise<ReplyOf<typeof deleteCredential>>;
   /**
    * Calls `onChange` with the current value now and after every new version, in order and never an older one.
    * Pushes make it quick; a poll a minute and every reconnect make it certain. The callback owns the value.
@@ -68,6 +53,7 @@ export function makeCredentials(connection: MeshConnection, caller: Caller): Cre
   };
   return {
     ...makeBatch(caller),
+    ...makeLifecycle(caller),
     retrieve,
     store: async ({ value, username, values, ...request }, options) => {
       const parts = valueParts(request.type, { value, username, values });
@@ -84,28 +70,6 @@ export function makeCredentials(connection: MeshConnection, caller: Caller): Cre
     },
     rotate: (name, options) =>
       caller.call(rotateCredential, { name }, { deadlineMs: ROTATE_DEADLINE_MS, ...options }),
-    list: async (filter = {}, options) => {
-      const all: CredentialMetadata[] = [];
-      let pageToken: string | null = null;
-      do {
-        const page: ReplyOf<typeof listCredentials> = await caller.call(
-          listCredentials,
-          { ...filter, ...(pageToken === null ? {} : { pageToken }) },
-          options,
-        );
-        all.push(...page.credentials);
-        pageToken = page.nextPageToken;
-      } while (pageToken !== null);
-      return all;
-    },
-    describe: (name, options) => caller.call(describeCredential, { name }, options),
-    history: (name, options) => caller.call(credentialHistory, { name }, options),
-    delete: (name, { expectedVersion, ...options } = {}) =>
-      caller.call(
-        deleteCredential,
-        { name, ...(expectedVersion === undefined ? {} : { expectedVersion }) },
-        options,
-      ),
     watch: (name, onChange) => watchCredential({ connection, retrieve: () => retrieve(name), onChange }),
   };
 }

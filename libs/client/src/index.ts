@@ -3,6 +3,7 @@ export type { BatchOperations, RetrieveItem, RetrieveResult } from './batch.js';
 export type { CallOptions, Credentials, StoreRequest } from './credentials.js';
 export type { GivenValue, Value } from './value-parts.js';
 export { IssuedLease, type Leases } from './leases.js';
+export type { CredentialChanges, LifecycleOperations, ListFilter, WhichCredential } from './lifecycle.js';
 export { RetrievedCredential } from './retrieved-credential.js';
 export type { Watch } from './watch-credential.js';
 export { readProfile, writeProfile, profileSchema, type Profile } from './profile.js';

@@ -19,6 +19,8 @@ export class RetrievedCredential implements Disposable {
   /** Grows with every change; never goes back for a reader who has seen it. */
   readonly revision: number;
   readonly expiresAt: string | null;
+  /** True once `expiresAt` has passed: it is handed out all the same, and should be replaced. */
+  readonly expired: boolean;
   /** True when the vault served it from memory because its database was away. */
   readonly stale: boolean;
   /** All parts, e.g. `username` and `password`. */
@@ -32,6 +34,7 @@ export class RetrievedCredential implements Disposable {
     this.stage = reply.stage;
     this.revision = reply.revision;
     this.expiresAt = reply.expiresAt;
+    this.expired = reply.expired ?? false;
     this.stale = reply.stale;
     this.values = reply.values;
   }
