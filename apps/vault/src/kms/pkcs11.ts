@@ -39,7 +39,7 @@ const PROGRAM = join(import.meta.dirname, `pkcs11-token${extname(import.meta.fil
  * Wrapped: u8 format = 1 ‖ nonce (12) ‖ ciphertext ‖ tag (16).
  */
 export function makePkcs11Kms(options: Pkcs11Options): Kms {
-  const ask = makeTokenProcess(options);
+  const { ask, stop } = makeTokenProcess(options);
   return {
     provider: 'pkcs11',
     keyId: `${options.tokenLabel}/${options.keyLabel}`,
@@ -51,6 +51,7 @@ export function makePkcs11Kms(options: Pkcs11Options): Kms {
       if (wrapped.length < LEAST_BYTES || wrapped[0] !== FORMAT) throw notWrappedHere();
       return new Secret(await ask('unwrap', wrapped.subarray(1), aadOf(context)), 'unwrapped-key');
     },
+    dispose: stop,
   };
 }
 
@@ -63,14 +64,21 @@ interface Waiting {
   readonly failed: (error: KeymeshError) => void;
 }
 
-function makeTokenProcess(options: Pkcs11Options): Ask {
+interface TokenProcess {
+  readonly ask: Ask;
+  /** Ends it, and with it session and login; no other is started. */
+  readonly stop: () => void;
+}
+
+function makeTokenProcess(options: Pkcs11Options): TokenProcess {
   const waiting = new Map<number, Waiting>();
   let child: ChildProcess | undefined;
   let refused: KeymeshError | undefined;
   let lastId = 0;
 
   const giveUp = (reason: string): void => {
-    child?.removeAllListeners();
+    // What is killed has nothing more to say, and its errors concern nobody.
+    child?.removeAllListeners().on('error', () => undefined);
     child?.kill('SIGKILL');
     child = undefined;
     for (const { failed } of waiting.values()) failed(kmsUnavailable('pkcs11', reason));
@@ -84,7 +92,7 @@ function makeTokenProcess(options: Pkcs11Options): Ask {
     return started;
   };
 
-  return async (call, bytes, aad) => {
+  const ask: Ask = async (call, bytes, aad) => {
     // INVARIANT: what the configuration got wrong is not tried again: a token locks itself after a few wrong PINs.
     if (refused !== undefined) throw refused;
     if (waiting.size >= MAX_WAITING) throw kmsUnavailable('pkcs11', 'too many calls at once');
@@ -104,6 +112,13 @@ function makeTokenProcess(options: Pkcs11Options): Ask {
       clearTimeout(timer);
       waiting.delete(id);
     }
+  };
+  return {
+    ask,
+    stop() {
+      refused = kmsUnavailable('pkcs11', 'it was let go of');
+      giveUp('it was let go of');
+    },
   };
 }
 

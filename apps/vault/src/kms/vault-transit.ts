@@ -29,7 +29,7 @@ const NOT_WRAPPED_HERE = /message authentication failed|invalid ciphertext/;
  * server's text: base64 has several texts for the same bytes.
  */
 export function makeVaultTransitKms(options: VaultTransitOptions): Kms {
-  const call = makeCall(options);
+  const { call, dispose } = makeCalls(options);
   const path = (verb: 'encrypt' | 'decrypt'): string =>
     `${options.mount}/${verb}/${encodeURIComponent(options.key)}`;
   return {
@@ -47,6 +47,7 @@ export function makeVaultTransitKms(options: VaultTransitOptions): Kms {
       if (typeof plaintext !== 'string') throw unavailable('no plaintext');
       return new Secret(new Uint8Array(Buffer.from(plaintext, 'base64')), 'unwrapped-key');
     },
+    dispose,
   };
 }
 
@@ -73,7 +74,7 @@ type Answer = Readonly<Record<string, unknown>>;
 type Call = (path: string, body: Readonly<Record<string, string>>) => Promise<Answer>;
 
 /** POSTs as who we are. A login that the server has forgotten is made anew, once. */
-function makeCall({ address, namespace, auth }: VaultTransitOptions): Call {
+function makeCalls({ address, namespace, auth }: VaultTransitOptions): { call: Call; dispose: () => void } {
   const post = async (path: string, body: object, token?: Secret): Promise<Response> =>
     fetch(new URL(`/v1/${path}`, address), {
       method: 'POST',
@@ -96,7 +97,9 @@ function makeCall({ address, namespace, auth }: VaultTransitOptions): Call {
     return response.json().catch(() => undefined);
   });
 
-  return async (path, body) => {
+  let isOver = false;
+  const call: Call = async (path, body) => {
+    if (isOver) throw unavailable('it was let go of');
     let response = await post(path, body, await login.token());
     if (response.status === 403) {
       await response.body?.cancel();
@@ -104,6 +107,13 @@ function makeCall({ address, namespace, auth }: VaultTransitOptions): Call {
       response = await post(path, body, await login.token());
     }
     return readAnswer(response);
+  };
+  return {
+    call,
+    dispose() {
+      isOver = true;
+      login.forget();
+    },
   };
 }
 

@@ -164,6 +164,15 @@ export function describeKmsConformance(
         expect(performance.now() - since).toBeLessThan(2 * DEADLINE_MS);
       }, 30_000);
 
+    it('unwraps nothing more once it was let go of, if it keeps anything to let go of', async () => {
+      const left = inTest.open();
+      expect((await left.unwrapKey(wrapped, KEK_CONTEXT)).equals(key())).toBe(true);
+      if (left.dispose === undefined) return;
+      left.dispose();
+      await expect(left.unwrapKey(wrapped, KEK_CONTEXT)).rejects.toThrow();
+      await expect(left.wrapKey(key(), KEK_CONTEXT)).rejects.toThrow();
+    });
+
     it('tells nothing of the key or of how it logs in', () => {
       const planted = [bytes, ...inTest.secrets.map((secret) => Buffer.from(secret))].flatMap((value) =>
         ['hex', 'base64', 'base64url', 'latin1'].map((form) => value.toString(form as BufferEncoding)),
