@@ -106,6 +106,16 @@ export function makeFakeKekStore(): KekStore {
   };
 }
 
+/** Leases are a matter of rows and locks: their specs run over Postgres (leases.spec.ts). */
+const NO_LEASES: LeaseRows = {
+  countLive: () => Promise.resolve(0),
+  insert: () => Promise.resolve(),
+  lock: () => Promise.resolve(undefined),
+  update: () => Promise.resolve(),
+  lockLive: () => Promise.resolve([]),
+  announce: () => Promise.resolve(),
+};
+
 interface Tables {
   readonly credentials: ReadonlyMap<string, Credential>;
   readonly versions: ReadonlyMap<string, CredentialVersion>;
@@ -220,6 +230,7 @@ export function makeFakeTables() {
         return Promise.resolve(true);
       },
       holdJob: () => Promise.resolve(!control.jobHeld),
+      leases: NO_LEASES,
       findVersion: (credentialId, version) =>
         Promise.resolve(draft.versions.get(`${credentialId}/${String(version)}`)),
       findVersionOfRotation: (credentialId, rotationId) =>

@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  deactivateCredential,
   deleteCredential,
   issueLease,
   listLeases,
@@ -141,6 +142,22 @@ describe('leases', () => {
          AND convert_from(payload, 'utf8')::jsonb->>'principal' = 'erin'`,
     );
     expect(events).toHaveLength(2);
+  });
+
+  it('end with their credential, deactivated or deleted, in the same transaction', async () => {
+    const judy = await client('judy');
+    for (const takeAway of [deactivateCredential, deleteCredential]) {
+      const name = `short-${takeAway.verb}`;
+      await writer.call(storeCredential, {
+        name,
+        type: 'api_key',
+        values: { value: text(`${API_KEY}-${takeAway.verb}`) },
+      });
+      const { lease } = await issue(judy, name);
+      await writer.call(takeAway as typeof deleteCredential, { name });
+      const { leases } = await judy.call(listLeases, { ended: true });
+      expect(leases.find(({ leaseId }) => leaseId === lease.leaseId)?.state).toBe('revoked');
+    }
   });
 
   it('are capped for each principal, also when it asks two instances at once', async () => {

@@ -3,6 +3,7 @@ import type { Secret } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
 import type { Credential, CredentialVersion } from './credential.js';
 import type { ExpiryNotice } from './expiry.js';
+import type { LeaseRows } from './leases.js';
 
 /** One Postgres transaction of a mutation. Every read checks the row's HMAC (CREDENTIAL_DAMAGED) and locks the row. */
 export interface MutationTransaction {
@@ -42,6 +43,7 @@ export interface MutationTransaction {
   claimNotice(notice: ExpiryNotice, nowMs: number): Promise<boolean>;
   /** Whether this transaction is the only one that does this job now; until it ends. */
   holdJob(name: string): Promise<boolean>;
+  readonly leases: LeaseRows;
   /** Commits with the rest and goes out after: the audit record (to the journal) and domain events. */
   announce(announcement: Announcement): Promise<void>;
 }

@@ -10,6 +10,7 @@ import type { Mutations } from '../domain/mutations.js';
 import { canonicalName } from '../domain/name.js';
 import type { Lookup, MetadataIndex } from '../domain/ports.js';
 import { removeCredential } from '../domain/stages.js';
+import { revokeLive } from '../domain/revoke-leases.js';
 import { permitLookup, permitOn } from './permit.js';
 
 export interface DeleteCredentialPorts {
@@ -57,6 +58,7 @@ export function makeDeleteCredential(ports: DeleteCredentialPorts): Handler<type
         recoveryDays === 0
           ? (await purgeCredential(transaction, removed.credential, change)).purged
           : removed.credential;
+      await revokeLive(transaction.leases, { credentialId }, call, change.nowMs);
       attempt.about(left);
       await announceRecord(transaction, attempt.success());
       await announceDeleted(transaction, left, call, clock.now());

@@ -5,7 +5,8 @@ import type { AskPolicy, PolicyResource } from '../domain/access.js';
 import { credentialResource } from '../domain/access.js';
 import { announceLeaseRevoked, announceRecord } from '../domain/announcements.js';
 import type { Audited } from '../domain/audit-trail.js';
-import { stateOf, toLeaseMetadata, type Lease, type LeaseMutations } from '../domain/leases.js';
+import { stateOf, toLeaseMetadata, type LeaseMutations } from '../domain/leases.js';
+import { endedLease } from '../domain/revoke-leases.js';
 import type { Lookup, MetadataIndex } from '../domain/ports.js';
 import { noteLease } from './issue-lease.js';
 
@@ -56,9 +57,3 @@ export const leasedResource = (
   credential === undefined
     ? { kind: 'credential', id: credentialId, attributes: {} }
     : credentialResource(credential, nowMs);
-
-export const endedLease = (lease: Lease, nowMs: number): Lease => ({
-  ...lease,
-  endedAtMs: nowMs,
-  end: 'revoked',
-});

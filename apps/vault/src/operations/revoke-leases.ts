@@ -1,15 +1,13 @@
 import { type revokeLeases } from '@keymesh/contracts';
 import type { Handler } from '@keymesh/mesh';
-import { announceLeaseRevoked, announceRecord } from '../domain/announcements.js';
+import { announceRecord } from '../domain/announcements.js';
 import type { Attempt } from '../domain/audit-trail.js';
 import type { Call } from '@keymesh/mesh';
-import type { LeaseFilter, LeaseRows } from '../domain/leases.js';
+import type { LeaseFilter } from '../domain/leases.js';
 import { canonicalName } from '../domain/name.js';
+import { revokeLive } from '../domain/revoke-leases.js';
 import { permitLookup, permitOn } from './permit.js';
-import { endedLease, type RevokeLeasePorts } from './revoke-lease.js';
-
-/** At once, so that one transaction never holds more rows than a moment's work. A cap of leases keeps a principal below it by default. */
-const MOST = 10_000;
+import type { RevokeLeasePorts } from './revoke-lease.js';
 
 /**
  * Ends all live leases of a principal or of a credential in one transaction: none is left that was issued before it answered.
@@ -46,20 +44,4 @@ async function permittedFilter(
   if (principal !== call.principal)
     permitOn(question, 'lease.revoke', { kind: 'principal', id: principal, attributes: {} });
   return { principal };
-}
-
-/** Ends what is live, each with its event. @returns how many. */
-export async function revokeLive(
-  rows: LeaseRows,
-  filter: LeaseFilter,
-  call: Call,
-  nowMs: number,
-): Promise<number> {
-  const live = await rows.lockLive(filter, nowMs, MOST);
-  for (const lease of live) {
-    const revoked = endedLease(lease, nowMs);
-    await rows.update(revoked);
-    await announceLeaseRevoked(rows, revoked, call, nowMs);
-  }
-  return live.length;
 }

@@ -8,6 +8,7 @@ import { statusOf, type Credential } from '../domain/credential.js';
 import type { Mutations } from '../domain/mutations.js';
 import { canonicalName } from '../domain/name.js';
 import type { MetadataIndex } from '../domain/ports.js';
+import { revokeLive } from '../domain/revoke-leases.js';
 import { permitLookup } from './permit.js';
 
 export interface SetStatusPorts {
@@ -44,6 +45,7 @@ export function makeSetStatus(
       const nowMs = clock.now();
       const left: Credential = isSet ? existing : { ...existing, status, updatedAtMs: nowMs, revision };
       if (!isSet) await transaction.updateCredential(left);
+      if (status === 'inactive') await revokeLive(transaction.leases, { credentialId }, call, nowMs);
       attempt.about(left);
       await announceRecord(transaction, attempt.success());
       return {

@@ -4,6 +4,7 @@ import type { Changed, Mutated, Mutations, MutationTransaction } from '../domain
 import type { RowSeal } from '../domain/row-mac.js';
 import { CredentialEntity, fromCredential } from './entities/credential.entity.js';
 import { CredentialVersionEntity, fromVersion } from './entities/credential-version.entity.js';
+import { makeLeaseRows } from './leases.js';
 import { openCredentialRow, openVersionRow } from './sealed-rows.js';
 
 export interface MutationsOptions {
@@ -121,6 +122,7 @@ function makeTransaction(manager: EntityManager, seal: RowSeal): MutationTransac
       ]);
       return claimed.length === 1;
     },
+    leases: makeLeaseRows(manager, seal),
     async holdJob(name) {
       const [row] = await manager.query<{ held: boolean }[]>(
         'SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS held',
