@@ -4,6 +4,7 @@ import type { ChannelKeysHookKit } from '@keymesh/service-kit';
 import type { VaultConfig } from './config.js';
 import { makeCredentialPolicies } from './domain/quality/credential-policies.js';
 import { makeRowSeal, type RowSeal } from './domain/row-mac.js';
+import type { RootKms } from './kms/composite.js';
 import { openKms } from './kms/index.js';
 import type { Kms } from './kms/kms.js';
 import { observeKms, type KmsCall } from './kms/observed.js';
@@ -13,7 +14,7 @@ import { openSystemKey } from './store/system-keys.js';
 /** The vault's own keys, unwrapped once at start and kept while it runs: neither encrypts a credential. */
 export interface VaultKeys {
   /** Let go of while the vault is locked. */
-  readonly kms: ReopenedKms;
+  readonly kms: RootKms & ReopenedKms;
   /** Signs the channel keys of all services. */
   readonly meshKey: SigningKey;
   readonly seal: RowSeal;

@@ -1,4 +1,5 @@
 import { MINUTE, SECOND } from '@keymesh/kernel';
+import { inStore } from '@keymesh/postgres';
 import type { KeyReports } from '../domain/key-jobs.js';
 import { failJob } from '../jobs/job-steps.js';
 import { makeKeyJobWorker, type KeyJobWorker } from '../jobs/key-job-worker.js';
@@ -20,6 +21,7 @@ import { endRunningJob, listRunningJobs, noteWaiting } from '../store/key-job-ro
 import { makeKeyMutations } from '../store/key-mutations.js';
 import { makeKeyReports } from '../store/key-reports.js';
 import { makeReadLock } from '../store/lock-state.js';
+import { countOtherWraps } from '../store/root-keys.js';
 import { openSystemKey } from '../store/system-keys.js';
 import { makeLockWatch } from '../transport/lock-watch.js';
 import type { KeyOperations } from '../transport/operations.js';
@@ -43,6 +45,7 @@ export async function keyOperations(ports: VaultPorts): Promise<KeyOperations> {
     facts: { locked: lock.reason() !== undefined },
   }));
 
+  await warnOfOtherWraps(ports);
   const worker = startWorker(ports);
   const keyReports = makeKeyReports(dataSource);
   measureKeks(ports, keyReports);
@@ -130,4 +133,14 @@ function startWorker({ kit, kms, lock, keyring, seal, metrics, pokeOutbox }: Vau
   worker.start();
   kit.onShutdown('key jobs', () => worker.stop());
   return worker;
+}
+
+/** A KMS that was added, recovery above all, opens nothing that was wrapped before: somebody should know. */
+async function warnOfOtherWraps({ kit, kms }: VaultPorts): Promise<void> {
+  const keys = await inStore(() => countOtherWraps(kit.dataSource.manager, kms.isCurrent));
+  if (keys > 0)
+    kit.logger.warn(
+      { keys },
+      'keys are not wrapped as KEYMESH_KMS says now: run `keymesh key rewrap --root`',
+    );
 }

@@ -13,6 +13,7 @@ import type { LedgerLag } from '../domain/ledger-lag.js';
 import type { PolicyPort, ValueVault } from '../domain/ports.js';
 import { makeRateLimit } from '../domain/rate-limit.js';
 import type { RowSeal } from '../domain/row-mac.js';
+import type { RootKms } from '../kms/composite.js';
 import type { ReopenedKms } from '../kms/reopened.js';
 import { makeKeyring, type Keyring } from '../kms/keyring.js';
 import { makeValueVault } from '../kms/value-vault.js';
@@ -35,7 +36,7 @@ export interface VaultPorts extends VaultStore, VaultQuality {
   readonly beginAttempt: BeginAttempt;
   readonly policy: PolicyPort;
   readonly askPolicy: AskPolicy;
-  readonly kms: ReopenedKms;
+  readonly kms: RootKms & ReopenedKms;
   readonly keyring: Keyring;
   readonly lock: VaultLock;
   readonly seal: RowSeal;

@@ -86,7 +86,7 @@ describe('any-of', () => {
     const wrapped = await root.wrapKey(key(), context);
     for (let bit = 0; bit < wrapped.length * 8; bit += 1)
       await expectRefused(root.unwrapKey(flip(wrapped, bit), context));
-  });
+  }, 120_000);
 });
 
 describe('all-of', () => {
@@ -127,7 +127,7 @@ describe('all-of', () => {
     const { box } = readEnvelope(wrapped)!;
     const mixed = Buffer.concat([readEnvelope(other)!.header, box]);
     await expectCode(root.unwrapKey(mixed, context), 'DECRYPTION_FAILED');
-  });
+  }, 120_000);
 
   it('when strict, takes nothing that fewer than all members wrapped', async () => {
     const { root, members } = makeRoot('all-of', 2, { strict: true });
@@ -173,6 +173,24 @@ describe('moving from one configuration to another', () => {
     }
     const stranger = makeRootKms({ mode: 'any-of', members: [makeMemberKms('kms-z').kms] });
     await expectCode(stranger.unwrapKey(wrapped, context), 'KMS_UNAVAILABLE');
+  });
+
+  it('tells what is not wrapped as it is configured now, so that it is rewrapped before a KMS goes', async () => {
+    const { root, members } = makeRoot('any-of', 2);
+    const [first] = members as [Kms, Kms];
+    expect(root.isCurrent(await root.wrapKey(key(), context))).toBe(true);
+    const single = makeRootKms({ mode: 'any-of', members: [first] });
+    const others = [
+      await first.wrapKey(key(), context),
+      await single.wrapKey(key(), context),
+      await makeRootKms({ mode: 'all-of', members }).wrapKey(key(), context),
+      await makeRoot('any-of', 3).root.wrapKey(key(), context),
+      Buffer.from('keymesh/wrap'),
+      new Uint8Array(),
+    ];
+    for (const wrapped of others) expect(root.isCurrent(wrapped)).toBe(false);
+    const newKey = makeRootKms({ mode: 'any-of', members: [makeMemberKms('kms-a', 'kms-a/2').kms] });
+    expect(newKey.isCurrent(await single.wrapKey(key(), context))).toBe(false);
   });
 
   it('opens for any order of members and modes, whatever wrapped it', async () => {

@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from '@keymesh/kernel';
-import { makeRootKms } from './composite.js';
+import { makeRootKms, type RootKms } from './composite.js';
 import type { Kms } from './kms.js';
 import { makeResilient } from './resilient.js';
 import type { KmsConfig } from './root-settings.js';
@@ -18,7 +18,7 @@ export interface OpenKmsOptions {
 export async function openKms(
   config: KmsConfig,
   { clock = systemClock, observe = (kms) => kms }: OpenKmsOptions = {},
-): Promise<Kms> {
+): Promise<RootKms> {
   const { deadlineMs = DEADLINE_MS } = config;
   const open = async (one: KmsConfigOf<MemberName>, itsDeadlineMs: number): Promise<Kms> => {
     const kms = await openOne(one);

@@ -7,7 +7,9 @@ export interface ReopenedKms extends Kms {
 }
 
 /** @param open opens the KMS anew, each time alike. @throws what `open` throws for the first time */
-export async function makeReopenedKms(open: () => Promise<Kms>): Promise<ReopenedKms> {
+export async function makeReopenedKms<Opened extends Kms>(
+  open: () => Promise<Opened>,
+): Promise<Opened & ReopenedKms> {
   const first = await open();
   let current: Promise<Kms> | undefined = Promise.resolve(first);
   const opened = async (): Promise<Kms> => {

@@ -3,6 +3,8 @@ import { kekContext } from '../kms/keyring.js';
 import type { Queries } from './key-job-rows.js';
 import { systemKeyContext, type SystemKeyPurpose } from './system-keys.js';
 
+const PAGE_KEKS = 500;
+
 /** A key that the KMS wraps, as it stands in its row. */
 export interface RootWrapped {
   readonly table: 'namespace_kek' | 'system_key';
@@ -66,4 +68,17 @@ export async function writeRootWrapped(
     written.provider,
     written.keyId,
   ]);
+}
+
+/** How many keys are wrapped otherwise than `isCurrent` says. */
+export async function countOtherWraps(
+  queries: Queries,
+  isCurrent: (wrapped: Uint8Array) => boolean,
+): Promise<number> {
+  let others = (await listSystemKeys(queries)).filter(({ wrapped }) => !isCurrent(wrapped)).length;
+  for (let page = await nextKeks(queries, null, PAGE_KEKS); page.length > 0;) {
+    others += page.filter(({ wrapped }) => !isCurrent(wrapped)).length;
+    page = await nextKeks(queries, page.at(-1)?.id ?? null, PAGE_KEKS);
+  }
+  return others;
 }

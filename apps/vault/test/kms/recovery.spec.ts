@@ -10,6 +10,7 @@ import type { Caller } from '@keymesh/mesh';
 import { eventually, expectCode } from '@keymesh/testing';
 import { readInitConfig } from '../../src/config.js';
 import { openKms } from '../../src/kms/index.js';
+import { countOtherWraps } from '../../src/store/root-keys.js';
 import { openSystemKey } from '../../src/store/system-keys.js';
 import { text, textOf } from '../fakes.js';
 import { startMoto, type Moto } from '../support/moto.js';
@@ -101,12 +102,16 @@ describe('a vault whose root is kept by any of AWS KMS and recovery shares', () 
     const masterKeyFile = join(folder, 'new-master.key');
     await writeFile(masterKeyFile, randomBytes(32), { mode: 0o600 });
     const local = { KEYMESH_KMS_MASTER_KEY_FILE: masterKeyFile };
-    await world.startVault({ ...local, ...withShares(2, 3, 4), KEYMESH_KMS_MEMBERS: 'local,recovery' });
+    const moved = { KEYMESH_KMS_MEMBERS: 'local,recovery' };
+    await world.startVault({ ...local, ...moved, ...withShares(2, 3, 4) });
+    const { isCurrent } = await openKms(readInitConfig(world.environment({ ...local, ...moved })).kms);
+    expect(await countOtherWraps(world.rows.manager, isCurrent)).toBeGreaterThan(3); // what a start warns of
     const { jobs } = await eventually(() => client.call(rewrapKeys, { root: true }));
     await eventually(
       async () => expect((await client.call(keyJob, { jobId: jobs[0]!.jobId })).state).toBe('completed'),
       { timeoutMs: 20_000 },
     );
+    expect(await countOtherWraps(world.rows.manager, isCurrent)).toBe(0);
     await expectAllServed();
     await world.stopVaults();
 
