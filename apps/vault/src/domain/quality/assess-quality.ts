@@ -1,4 +1,5 @@
 import { failure, type Finding } from '@keymesh/contracts';
+import { utf8 } from '@keymesh/kernel';
 import type { Values } from '../parts.js';
 import { checkParts } from '../types/check-values.js';
 import type { CredentialTypePlugin, Inspection, PartSchema } from '../types/plugin.js';
@@ -114,7 +115,7 @@ async function judgePart(
   // EXPOSE: measured in place; the rules that it breaks and a number of bits come out.
   const bytes = values[name]?.expose() ?? new Uint8Array();
   const measured = measureStrength(bytes);
-  const texts = [...known, ...publicTexts(plugin, values)];
+  const texts = [...known.map(utf8), ...publicTexts(plugin, values)];
   const bits =
     (strength === 'chosen' ? await ports.guessBits(bytes, texts) : undefined) ?? measured.entropyBits;
   const isCommon = ports.isCommon(bytes);
@@ -143,11 +144,11 @@ function weaknesses(measured: Strength, bits: number, policy: CredentialPolicy):
 }
 
 /** The parts that are no secret and that a guesser knows, such as the user name. */
-const publicTexts = ({ parts }: CredentialTypePlugin, values: Values): string[] =>
+const publicTexts = ({ parts }: CredentialTypePlugin, values: Values): Uint8Array[] =>
   parts
     .filter(({ name, secret, maxBytes }) => !secret && maxBytes <= 1_024 && Object.hasOwn(values, name))
     // EXPOSE: no secret by the type's own word.
-    .map(({ name }) => Buffer.from(values[name]?.expose() ?? []).toString('utf8'));
+    .map(({ name }) => values[name]?.expose() ?? new Uint8Array());
 
 function isForeign({ plugin, values, provider, generated }: QualityQuestion): boolean {
   const primary = values[plugin.primaryPart];

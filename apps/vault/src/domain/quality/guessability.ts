@@ -1,50 +1,88 @@
 import { isUtf8 } from 'node:buffer';
-import type { ZxcvbnFactory } from '@zxcvbn-ts/core';
-import { fromUtf8 } from '@keymesh/kernel';
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { failure } from '@keymesh/contracts';
+import { SECOND } from '@keymesh/kernel';
 
 /**
  * How many bits of a password a guesser does not know who tries names, words, dates, keyboard rows and their spellings first.
- * @param known texts that a guesser tries first: the user name, the credential's name, its provider.
- * @returns undefined for bytes that are not text.
+ * @param known texts that a guesser tries first, in UTF-8: the user name, the credential's name.
+ * @returns undefined for bytes that are not text. @throws UNAVAILABLE when nobody can guess just now.
  */
-export type GuessBits = (password: Uint8Array, known: readonly string[]) => Promise<number | undefined>;
+export type GuessBits = (password: Uint8Array, known: readonly Uint8Array[]) => Promise<number | undefined>;
 
-// zxcvbn's work grows with the square of the length: 50 ms of CPU for 24 random characters, 450 for 72. A password is at least as hard to
-// guess as its beginning, so a strong beginning decides, and a weak one is looked at a little longer.
-const LOOK_AT_CHARS = [24, 40];
-const STRONG_BITS = 64;
+export interface GuessQuestion {
+  readonly id: number;
+  readonly password: Uint8Array;
+  readonly known: readonly Uint8Array[];
+}
+export interface GuessAnswer {
+  readonly id: number;
+  readonly bits: number;
+}
 
-let loading: Promise<ZxcvbnFactory> | undefined;
+/** Long enough for a batch of passwords to share a worker, short enough that their strings do not stay. */
+const IDLE_MS = 2 * SECOND;
+
+let guesser: ReturnType<typeof startGuesser> | undefined;
 
 /**
- * The dictionaries take some 60 MB: they are loaded when the first password comes.
- *
- * The estimate needs strings, which cannot be wiped: they go with the next garbage collection. So it is asked only about passwords that
- * people chose, never about keys, tokens or what the vault made.
+ * The estimate needs strings, which nobody can wipe, and up to a second of CPU. So it is made in a worker with a heap of its own, which is
+ * given back to the system when no password came for two seconds. Only passwords that people chose go there, never keys or tokens.
  */
 export const guessBits: GuessBits = async (password, known) => {
   if (!isUtf8(password)) return undefined;
-  const zxcvbn = await (loading ??= loadZxcvbn());
-  const characters = Array.from(fromUtf8(password));
-  const longest = Math.min(characters.length, LOOK_AT_CHARS.at(-1) ?? 0);
-  for (const length of LOOK_AT_CHARS) {
-    const { guessesLog10 } = zxcvbn.check(characters.slice(0, length).join(''), [...known]);
-    const bits = guessesLog10 * Math.log2(10);
-    if (bits >= STRONG_BITS || length >= longest) return bits;
-  }
-  return undefined;
+  guesser ??= startGuesser(() => (guesser = undefined));
+  return guesser.ask(password, known);
 };
 
-async function loadZxcvbn(): Promise<ZxcvbnFactory> {
-  const [{ ZxcvbnFactory }, common, english] = await Promise.all([
-    import('@zxcvbn-ts/core'),
-    import('@zxcvbn-ts/language-common'),
-    import('@zxcvbn-ts/language-en'),
-  ]);
-  return new ZxcvbnFactory({
-    dictionary: { ...common.dictionary, ...english.dictionary },
-    graphs: common.adjacencyGraphs,
-    maxLength: LOOK_AT_CHARS.at(-1) ?? 0,
-    useLevenshteinDistance: false,
+function startGuesser(onEnd: () => void) {
+  const waiting = new Map<number, { resolve: (bits: number) => void; reject: (error: Error) => void }>();
+  // Beside this file, compiled or not.
+  const worker = new Worker(new URL(`./guess-worker${extname(import.meta.url)}`, import.meta.url));
+  let asked = 0;
+  let idle: NodeJS.Timeout | undefined;
+
+  const end = (cause?: unknown): void => {
+    clearTimeout(idle);
+    onEnd();
+    for (const { reject } of waiting.values())
+      reject(
+        failure('UNAVAILABLE', {
+          publicMessage: 'The password cannot be judged just now, so nothing was stored. Try again.',
+          cause,
+        }),
+      );
+    waiting.clear();
+    void worker.terminate();
+  };
+  worker.on('error', end);
+  worker.on('exit', () => end());
+  worker.on('message', ({ id, bits }: GuessAnswer) => {
+    waiting.get(id)?.resolve(bits);
+    waiting.delete(id);
+    if (waiting.size > 0) return;
+    // Idle, it holds no process that wants to end.
+    worker.unref();
+    idle = setTimeout(end, IDLE_MS).unref();
   });
+
+  return {
+    ask(password: Uint8Array, known: readonly Uint8Array[]): Promise<number> {
+      clearTimeout(idle);
+      worker.ref();
+      const id = (asked += 1);
+      // Copies that move over and are zeroed there: none is left on this side.
+      const question: GuessQuestion = {
+        id,
+        password: Uint8Array.from(password),
+        known: known.map((text) => Uint8Array.from(text)),
+      };
+      const moved = [question.password, ...question.known].map(({ buffer }) => buffer as ArrayBuffer);
+      return new Promise((resolve, reject) => {
+        waiting.set(id, { resolve, reject });
+        worker.postMessage(question, moved);
+      });
+    },
+  };
 }
