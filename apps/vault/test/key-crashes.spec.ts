@@ -88,7 +88,7 @@ describe('kill -9 of the vault while it works on keys', () => {
     ['rotate', 'namespace_kek INSERT'],
     ['rotate', 'record namespace-key.rotated'],
     ['rewrap', 'key_job INSERT'],
-    ['rewrap', 'record namespace-key.rewrap-started'],
+    ['rewrap', 'record key-job.started'],
     ['rewrap', 'credential_version UPDATE'],
     ['rewrap', 'credential UPDATE'],
     ['rewrap', 'key_job UPDATE'],

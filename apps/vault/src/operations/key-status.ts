@@ -19,7 +19,7 @@ export interface KeyStatusPorts {
 /** KEKs with their age and use, system keys, and the KMS that wraps. @throws DENIED, STORE_UNAVAILABLE, AUDIT_UNAVAILABLE */
 export function makeKeyStatus(ports: KeyStatusPorts): Handler<typeof keyStatus> {
   const { audited, askPolicy, keyReports, kms, clock } = ports;
-  return audited<typeof keyStatus>('namespace-key.status-read', async (request, call, attempt) => {
+  return audited<typeof keyStatus>('namespace-key.read', async (request, call, attempt) => {
     const nowMs = clock.now();
     const namespace = request.namespace ?? ALL_NAMESPACES;
     attempt.concerns('namespace', namespace);

@@ -27,25 +27,22 @@ export interface ReencryptNamespacePorts {
  */
 export function makeReencryptNamespace(ports: ReencryptNamespacePorts): Handler<typeof reencryptNamespace> {
   const { audited, keyMutations, onJobs } = ports;
-  return audited<typeof reencryptNamespace>(
-    'namespace-key.reencrypt-started',
-    async (request, call, attempt) => {
-      const credential = await permitReencrypt(ports, request, call, attempt);
-      const reply = await keyMutations.run(call, async (transaction) => {
-        const { namespaceId } = credential ?? (await transaction.lockNamespace(request.namespace ?? ''));
-        const credentialId = credential?.credentialId ?? null;
-        const job = await transaction.startJob(
-          { kind: 'reencrypt', namespaceId, credentialId },
-          call.principal,
-        );
-        attempt.note({ jobId: job.jobId, rows: job.total });
-        await announceRecord(transaction, attempt.success());
-        return { job: toProgress(job) };
-      });
-      onJobs();
-      return reply;
-    },
-  );
+  return audited<typeof reencryptNamespace>('key-job.started', async (request, call, attempt) => {
+    const credential = await permitReencrypt(ports, request, call, attempt);
+    const reply = await keyMutations.run(call, async (transaction) => {
+      const { namespaceId } = credential ?? (await transaction.lockNamespace(request.namespace ?? ''));
+      const credentialId = credential?.credentialId ?? null;
+      const job = await transaction.startJob(
+        { kind: 'reencrypt', namespaceId, credentialId },
+        call.principal,
+      );
+      attempt.note({ kind: job.kind, jobId: job.jobId, rows: job.total });
+      await announceRecord(transaction, attempt.success());
+      return { job: toProgress(job) };
+    });
+    onJobs();
+    return reply;
+  });
 }
 
 /** @returns the credential, where one is meant. */

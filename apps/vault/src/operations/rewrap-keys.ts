@@ -32,7 +32,7 @@ export const ALL_NAMESPACES = '*';
  */
 export function makeRewrapKeys(ports: RewrapKeysPorts): Handler<typeof rewrapKeys> {
   const { audited, askPolicy, keyMutations, clock, onJobs } = ports;
-  return audited<typeof rewrapKeys>('namespace-key.rewrap-started', async (request, call, attempt) => {
+  return audited<typeof rewrapKeys>('key-job.started', async (request, call, attempt) => {
     const namespace = request.namespace ?? ALL_NAMESPACES;
     attempt.concerns('namespace', namespace);
     permitOn({ askPolicy, call, attempt, nowMs: clock.now() }, 'key.rotate', namespaceResource(namespace));
@@ -41,7 +41,7 @@ export function makeRewrapKeys(ports: RewrapKeysPorts): Handler<typeof rewrapKey
       for (const order of await ordersOf(transaction, request))
         jobs.push(await transaction.startJob(order, call.principal));
       attempt.note({
-        root: request.root,
+        kind: request.root ? 'rewrap-root' : 'rewrap',
         jobs: jobs.length,
         rows: jobs.reduce((sum, { total }) => sum + total, 0),
       });

@@ -20,7 +20,7 @@ export interface VaultStatusPorts {
 
 /** Whether the vault is locked, as this instance sees it. @throws DENIED, AUDIT_UNAVAILABLE */
 export const makeVaultStatus = (ports: VaultStatusPorts): Handler<typeof vaultStatus> =>
-  ports.audited<typeof vaultStatus>('vault.status-read', async (_request, call, attempt) => {
+  ports.audited<typeof vaultStatus>('vault.read', async (_request, call, attempt) => {
     const { askPolicy, clock, lock, instanceName, otherInstances } = ports;
     attempt.concerns('vault', 'lock');
     permitOn({ askPolicy, call, attempt, nowMs: clock.now() }, 'key.read', namespaceResource(ALL_NAMESPACES));
