@@ -1,7 +1,9 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { subjects, type AuditRecord, type Beside, type ServiceName } from '@keymesh/contracts';
 import type { Clock, SigningKey } from '@keymesh/kernel';
 import type { MeshConnection } from '../connection.js';
 import { sendTogether } from '../send-together.js';
+import { makeUtilization, shouldGather } from './gathering.js';
 import { checkPackable, encodeBeside, encodeLeaf } from './leaf.js';
 import type { PackedRecord } from './pack.js';
 import { makePackSender, type PackOutcome, type PackSender } from './pack-sender.js';
@@ -22,6 +24,8 @@ const RECORD_DEADLINE_MS = 5_000;
 const RELAY_DEADLINE_MS = 15_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 const ACK_TIMEOUT_MS = 2_000;
+/** How long a pack may wait for more records ({@link shouldGather}). */
+const GATHER_MS = 1;
 
 export interface JournalOptions {
   readonly connection: MeshConnection;
@@ -130,8 +134,15 @@ function makePump(
         resolve(records.length === 0 ? undefined : sender.send(records));
       });
     });
+  const utilization = makeUtilization();
   const drain = async (): Promise<void> => {
-    while (queue.size() > 0) await sendNext();
+    let askers = 0;
+    while (queue.size() > 0) {
+      if (shouldGather(queue.size(), askers, utilization())) await wait(GATHER_MS);
+      askers = queue.size();
+      await sendNext();
+      askers += queue.size();
+    }
   };
   const run = (work: () => Promise<void>): void => {
     running ??= work().finally(() => {
