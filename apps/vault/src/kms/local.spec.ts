@@ -42,6 +42,18 @@ describe('the local KMS', () => {
     await expect(kms.unwrapKey(wrapped, context)).rejects.toEqual(code('DECRYPTION_FAILED'));
   });
 
+  it('derives by argon2id where that is configured, and opens what either derivation wrapped', async () => {
+    const passphrase = () => Secret.fromText('open sesame', 'p');
+    const strong = makeLocalKms({ masterKeyFile, passphrase: passphrase(), kdf: 'argon2id' });
+    const usual = makeLocalKms({ masterKeyFile, passphrase: passphrase() });
+    expect(strong.keyId).toBe(usual.keyId); // one key, two derivations
+    const [byStrong, byUsual] = [await strong.wrapKey(key(), context), await usual.wrapKey(key(), context)];
+    expect([byStrong[0], byUsual[0]]).toEqual([2, 1]);
+    expect((await usual.unwrapKey(byStrong, context)).equals(key())).toBe(true);
+    expect((await strong.unwrapKey(byUsual, context)).equals(key())).toBe(true);
+    await expect(kms.unwrapKey(byStrong, context)).rejects.toEqual(code('DECRYPTION_FAILED'));
+  });
+
   it('takes only a file of 32 bytes that nobody else may read, and says which rule is broken', () => {
     const file = join(folder, 'other.key');
     expect(() => makeLocalKms({ masterKeyFile: file })).toThrow(/is not there/);
