@@ -6,6 +6,7 @@ import { ROLE_ACTIONS } from '@keymesh/policy-engine';
 import { makeTestClock } from '@keymesh/testing';
 import { makeAskPolicy } from '../src/domain/access.js';
 import { makeAudited, makeBeginAttempt, type AuditTrailOptions } from '../src/domain/audit-trail.js';
+import type { LeaseRows } from '../src/domain/leases.js';
 import type { Credential, CredentialVersion } from '../src/domain/credential.js';
 import { liveStageOf, restorableUntilMs } from '../src/domain/credential.js';
 import type {
