@@ -2,15 +2,17 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   keyStatus,
   listKeyJobs,
+  lockVault,
   reencryptNamespace,
   retrieveCredential,
   rewrapKeys,
   rotateKey,
   storeCredential,
+  unlockVault,
 } from '@keymesh/contracts';
 import { KeymeshError } from '@keymesh/kernel';
 import type { Caller } from '@keymesh/mesh';
-import { eventually, type ServiceProcess } from '@keymesh/testing';
+import { eventually, expectCode, type ServiceProcess } from '@keymesh/testing';
 import { text, textOf } from './fakes.js';
 import { installBreakpoints, type Breakpoint, type Breakpoints } from './support/breakpoints.js';
 import { fsckWorld } from './support/fsck-world.js';
@@ -125,6 +127,25 @@ describe('kill -9 of the vault while it works on keys', () => {
     },
     120_000,
   );
+
+  it('a lock: before its commit nothing is locked, and once it is answered it stays', async () => {
+    const retrieve = () => operator.call(retrieveCredential, { name: nameOf(0) });
+    const { reached, release } = await breakpoints!.arm('record vault.locked');
+    const asked = quietly(operator.call(lockVault, {}, { deadlineMs: 3_000 }));
+    await reached();
+    await vault.kill('SIGKILL');
+    await release();
+    await asked;
+    vault = await world.startVaultProcess();
+    expect(textOf((await eventually(retrieve, WAIT)).values.value)).toBe(valueOf(0));
+
+    await insist(() => operator.call(lockVault, {}));
+    await vault.kill('SIGKILL');
+    vault = await world.startVaultProcess();
+    await eventually(() => expectCode(retrieve(), 'VAULT_LOCKED'), WAIT);
+    await insist(() => operator.call(unlockVault, {}));
+    await expectAllOpen();
+  }, 120_000);
 
   it('at any moment of a job: it is taken up where it was, and every row opens', async () => {
     for (const kind of ['reencrypt', 'rewrap'] as const) {

@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Secret } from '@keymesh/kernel';
+import { Secret, systemClock } from '@keymesh/kernel';
 import { eventually, expectCode, startTestPostgres, type TestPostgres } from '@keymesh/testing';
 import type { MutationTransaction } from '../src/domain/mutations.js';
 import type { SealedValue } from '../src/domain/ports.js';
 import { makeKeyJobWorker } from '../src/jobs/key-job-worker.js';
+import { makeKeyring } from '../src/kms/keyring.js';
 import type { Kms } from '../src/kms/kms.js';
-import { callBy, text, textOf } from './fakes.js';
+import { makeValueVault } from '../src/kms/value-vault.js';
+import { makeKekStore } from '../src/store/kek-store.js';
+import { verifyRows } from '../src/store/verify-rows.js';
+import { callBy, makeFakeKms, text, textOf } from './fakes.js';
 import { openKeyVault, type KeyVault } from './support/key-vault.js';
 import { openPostgresVault, type PostgresVault } from './support/postgres-vault.js';
 import { migrateVault } from './support/vault-world.js';
@@ -256,6 +260,38 @@ describe('key jobs', () => {
     const after = await wrapped();
     expect(after.map(({ kek_id }) => kek_id)).toEqual(before.map(({ kek_id }) => kek_id));
     for (const [at, row] of after.entries()) expect(row.wrapped).not.toEqual(before[at]?.wrapped);
+    vault.keyring.drop();
+    expect(await read('a')).toBe('value of a');
+  });
+
+  it('rewrap the root: to another KMS, after which the first one is not needed any more', async () => {
+    await store('a');
+    await keys.rotate({ namespace }, by());
+    await store('b');
+    const { kms: next } = makeFakeKms();
+    // Wraps by the next one, opens by either: what any-of of both does.
+    const both: Kms = {
+      ...next,
+      provider: 'next',
+      keyId: 'next-1',
+      unwrapKey: (wrapped, context) =>
+        next.unwrapKey(wrapped, context).catch(() => vault.kmsPort.unwrapKey(wrapped, context)),
+    };
+    const moving = openKeyVault({ ...vault, kmsPort: both });
+    await moving.rewrap({ root: true }, by());
+    await moving.finish();
+    const { keks } = await keys.status({}, by());
+    expect(
+      new Set(keks.filter(({ state }) => state !== 'destroyed').map(({ provider }) => provider)),
+    ).toEqual(new Set(['next']));
+    const keyring = makeKeyring({ kms: next, store: makeKekStore(vault.dataSource), clock: systemClock });
+    const { dataSource, seal } = vault;
+    expect(await verifyRows({ dataSource, seal, values: makeValueVault(keyring) })).toEqual([]);
+    // And back, for the specs after this.
+    const back: Kms = { ...vault.kmsPort, unwrapKey: both.unwrapKey };
+    const returning = openKeyVault({ ...vault, kmsPort: back });
+    await returning.rewrap({ root: true }, by());
+    await returning.finish();
     vault.keyring.drop();
     expect(await read('a')).toBe('value of a');
   });
