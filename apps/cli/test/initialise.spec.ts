@@ -53,7 +53,7 @@ it('makes keys, then database and streams, and lays out what each service may ha
   const filesOf = (service: string): string[] => readdirSync(join(home, 'services', service)).sort();
   const common = ['database.password', 'nats.seed', 'signing.seed', 'state.key', 'trust.json'];
   expect(filesOf('rotation')).toEqual(common);
-  expect(filesOf('vault')).toEqual([...common, 'master.key'].sort());
+  expect(filesOf('vault')).toEqual([...common, 'backup.password', 'master.key'].sort());
   expect(filesOf('policy')).toEqual(
     [...common, 'bundle.seed', 'callout-issuer.seed', 'callout-xkey.seed', 'genesis.json', 'sys.seed'].sort(),
   );

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { failure } from '@keymesh/contracts';
 import { z } from 'zod';
@@ -21,7 +21,7 @@ import {
   type Admin,
 } from './scratch-database.js';
 import { keepPostgres } from './servers.js';
-import { restoreEnvironment } from './service-environment.js';
+import { migrationEnvironment, restoreEnvironment } from './service-environment.js';
 import { askTask, programOf } from './task.js';
 
 /** Where what happened after the backup is read from. */
@@ -48,6 +48,7 @@ const opened = z.object({
   rows: z.number(),
 });
 type OpenedBackup = z.output<typeof opened>;
+const ledgerEnd = z.looseObject({ size: z.number() });
 const finished = z.looseObject({ epoch: z.number(), credentialsLost: z.number() });
 
 export interface RestoredMesh {
@@ -123,9 +124,37 @@ async function replaceDatabase(
       ['finish', backup.name, '--restore-id', restoreId, ...laterArguments(later)],
     ),
   );
+  if (later.kind === 'audit-log') await continueLedger(restore, admin, later);
   say(`restore epoch ${String(applied.epoch)} begins`);
   const formerDatabase = await swapDatabases(admin, restoreId);
   return { restoreId, formerDatabase, applied };
+}
+
+/** Nothing is ever signed below a checkpoint that was published: the ledger goes on from there. */
+async function continueLedger(
+  { config, home, say }: RestoreMesh,
+  admin: Admin,
+  later: Extract<LaterSource, { kind: 'audit-log' }>,
+): Promise<void> {
+  if (!existsSync(home.secret('audit', 'checkpoint.seed'))) {
+    say(
+      'the ledger is as the backup has it: its keys are kept elsewhere; run the audit service’s continue.js before it starts',
+    );
+    return;
+  }
+  const env = {
+    ...migrationEnvironment(config, home, admin.url, SCRATCH),
+    KEYMESH_CHECKPOINT_SEED_FILE: home.secret('audit', 'checkpoint.seed'),
+    // The note's first line; its signature is by our own key or refused.
+    KEYMESH_LOG_ORIGIN: readFileSync(later.checkpoint, 'utf8').split('\n')[0] ?? '',
+  };
+  const { size } = ledgerEnd.parse(
+    await askTask(programOf(config, 'audit', 'continue'), env, 'Continuing the ledger', [
+      later.log,
+      later.checkpoint,
+    ]),
+  );
+  say(`the audit log goes on after index ${String(size - 1)}`);
 }
 
 const laterArguments = (later: LaterSource): string[] => {

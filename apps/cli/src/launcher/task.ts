@@ -9,7 +9,7 @@ import type { LauncherConfig } from './config.js';
 export function programOf(
   config: LauncherConfig,
   service: ServiceName,
-  program: 'main' | 'migrate' | 'init' | 'fsck' | 'backup' | 'restore',
+  program: 'main' | 'migrate' | 'init' | 'fsck' | 'backup' | 'restore' | 'continue',
 ): string {
   const path = join(config.root, 'apps', service, 'dist', `${program}.js`);
   if (existsSync(path)) return path;

@@ -50,16 +50,22 @@ export function makeTestHome() {
       launched.push(one);
       return one;
     },
+    /** Ends whatever runs on it, in order. */
+    stop: () => endAll(launched),
     remove: async () => {
-      for (const { child } of launched)
-        if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
-      await Promise.all(launched.map((one) => one.ended()));
+      await endAll(launched);
       // As root the cluster is elsewhere and this links to it.
       const data = join(home, 'postgres');
       if (existsSync(data)) rmSync(realpathSync(data), { recursive: true, force: true });
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function endAll(launched: readonly Launched[]): Promise<void> {
+  for (const { child } of launched)
+    if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM');
+  await Promise.all(launched.map((one) => one.ended()));
 }
 
 function launch(home: string, env: NodeJS.ProcessEnv, args: readonly string[]): Launched {

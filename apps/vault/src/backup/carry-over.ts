@@ -76,6 +76,20 @@ export async function carryPolicy(former: DataSource, manager: EntityManager): P
     );
 }
 
+/** A vault that was locked by command stays locked. The row carries its own HMAC. */
+export async function carryLock(former: DataSource, manager: EntityManager): Promise<void> {
+  const [lock] = await former.query<{ row: object }[]>(
+    'SELECT to_jsonb(lock_state) AS row FROM vault.lock_state WHERE locked',
+  );
+  if (lock === undefined) return;
+  await manager.query(
+    `INSERT INTO vault.lock_state SELECT * FROM jsonb_populate_record(NULL::vault.lock_state, $1::jsonb)
+     ON CONFLICT (id) DO UPDATE SET locked = EXCLUDED.locked, revision = EXCLUDED.revision,
+       changed_by = EXCLUDED.changed_by, changed_at = EXCLUDED.changed_at, row_mac = EXCLUDED.row_mac`,
+    [JSON.stringify(lock.row)],
+  );
+}
+
 /** Takes access away unless it is taken away for longer already. */
 export async function addTaking(
   manager: EntityManager,

@@ -2,7 +2,7 @@ import type { Clock } from '@keymesh/kernel';
 import type { EntityManager, DataSource } from 'typeorm';
 import type { RowSeal } from '../domain/row-mac.js';
 import { applyLater, type AppliedLater } from './apply-later.js';
-import { addTaking, carryPolicy, carryUnpublishedRecords } from './carry-over.js';
+import { addTaking, carryLock, carryPolicy, carryUnpublishedRecords } from './carry-over.js';
 import type { LaterRecords } from './later-records.js';
 import { recordBackup } from './record-backup.js';
 import { beginRestoreEpoch } from './restore-epoch.js';
@@ -46,6 +46,7 @@ export async function finishRestore(finish: FinishRestore): Promise<FinishedRest
     const applied = await applyLater(manager, { seal, later, unknown: new Set(unknown) });
     if (former !== undefined) {
       await carryPolicy(former, manager);
+      await carryLock(former, manager);
       await carryUnpublishedRecords(former, manager);
     }
     await applyTakings(manager, later);

@@ -17,7 +17,7 @@ export async function loadBackup(
   let verified: VerifiedBackup | undefined;
   const options = { ...database, schemas: BACKUP_SCHEMAS, applicationName: 'keymesh-restore' };
   await fillTables(options, async (filling) => {
-    await filling.empty(filling.tables.filter(isBackedUp));
+    await filling.empty(filling.tables.filter(({ table }) => table !== 'migration'));
     verified = await readBackup(ports, which, {
       begin: (begin) => {
         checkLevels(filling, begin.migrations);
