@@ -16,7 +16,7 @@ describe('keymesh recovery', () => {
     jest.spyOn(process.stdout, 'write').mockImplementation(into('out'));
     jest.spyOn(process.stderr, 'write').mockImplementation(into('err'));
   });
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => void jest.restoreAllMocks());
   afterAll(() => rmSync(folder, { recursive: true }));
 
   const run = (...args: string[]) => main(['recovery', ...args, '--home', folder]);
