@@ -115,24 +115,20 @@ describe('AWS KMS', () => {
       ['its own limits', 400, 'LimitExceededException'],
       ['an error of its own', 500, 'KMSInternalException'],
       ['a dependency that is away', 503, 'DependencyTimeoutException'],
-    ])(
-      'is KMS_UNAVAILABLE on %s and repeats nothing of it',
-      async (_, status, type) => {
-        fails(status, type);
-        const call = kmsOf('k', stub.address).unwrapKey(Uint8Array.of(1), context);
-        const error = await expectCode(call, 'KMS_UNAVAILABLE');
-        expect(error.details).toEqual({ kms: 'aws-kms', error: type });
-        expect(error.cause).toBeUndefined();
-      },
-      15_000,
-    );
+    ])('is KMS_UNAVAILABLE on %s and repeats nothing of it', async (_, status, type) => {
+      fails(status, type);
+      const call = kmsOf('k', stub.address).unwrapKey(Uint8Array.of(1), context);
+      const error = await expectCode(call, 'KMS_UNAVAILABLE');
+      expect(error.details).toEqual({ kms: 'aws-kms', error: type });
+      expect(error.cause).toBeUndefined();
+    });
 
     it('is asked again once when it throttles, and no more', async () => {
       fails(400, 'ThrottlingException');
       const before = stub.seen.length;
       await expectCode(kmsOf('k', stub.address).wrapKey(key(), context), 'KMS_UNAVAILABLE');
       expect(stub.seen.length - before).toBe(2);
-    }, 15_000);
+    });
 
     it.each(['InvalidCiphertextException', 'IncorrectKeyException'])(
       'has refused the bytes with %s, and tells no more',
@@ -156,7 +152,7 @@ describe('AWS KMS', () => {
       stub.answer = () => 'hang';
       const since = performance.now();
       await expectCode(kmsOf('k', stub.address).unwrapKey(Uint8Array.of(1), context), 'KMS_UNAVAILABLE');
-      expect(performance.now() - since).toBeLessThan(6_000);
-    }, 15_000);
+      expect(performance.now() - since).toBeLessThan(10_000);
+    });
   });
 });

@@ -96,22 +96,15 @@ describe('Azure Key Vault', () => {
       [429, 'Throttled'],
       [500, 'InternalServerError'],
       [503, 'ServiceUnavailable'],
-    ])(
-      'is KMS_UNAVAILABLE on HTTP %d %s and repeats nothing of it',
-      async (status, code) => {
-        azure.misbehave = () => azureError(status, code);
-        const calls = [
-          () => open().unwrapKey(wrapped, KEK_CONTEXT),
-          () => open().wrapKey(key(), KEK_CONTEXT),
-        ];
-        for (const call of calls) {
-          const error = await expectCode(call, 'KMS_UNAVAILABLE');
-          expect(error.details).toEqual({ kms: 'azure-key-vault', error: `HTTP ${String(status)}` });
-          expect(error.cause).toBeUndefined();
-        }
-      },
-      20_000,
-    );
+    ])('is KMS_UNAVAILABLE on HTTP %d %s and repeats nothing of it', async (status, code) => {
+      azure.misbehave = () => azureError(status, code);
+      const calls = [() => open().unwrapKey(wrapped, KEK_CONTEXT), () => open().wrapKey(key(), KEK_CONTEXT)];
+      for (const call of calls) {
+        const error = await expectCode(call, 'KMS_UNAVAILABLE');
+        expect(error.details).toEqual({ kms: 'azure-key-vault', error: `HTTP ${String(status)}` });
+        expect(error.cause).toBeUndefined();
+      }
+    });
 
     it('serves without the right to read the key when it unwraps', async () => {
       azure.misbehave = ({ method }) => (method === 'GET' ? azureError(403, 'Forbidden') : undefined);
@@ -134,13 +127,13 @@ describe('Azure Key Vault', () => {
       await expectCode(open().unwrapKey(wrapped, KEK_CONTEXT), 'KMS_UNAVAILABLE');
       azure.misbehave = ({ method }) => (method === 'POST' ? { status: 200, body: { kid: 'k' } } : undefined);
       await expectCode(open().unwrapKey(wrapped, KEK_CONTEXT), 'KMS_UNAVAILABLE');
-    }, 15_000);
+    });
 
     it('is KMS_UNAVAILABLE within the time that a caller waits when it hangs', async () => {
       azure.misbehave = () => 'hang';
       const since = performance.now();
       await expectCode(open().unwrapKey(wrapped, KEK_CONTEXT), 'KMS_UNAVAILABLE');
-      expect(performance.now() - since).toBeLessThan(6_000);
-    }, 15_000);
+      expect(performance.now() - since).toBeLessThan(10_000);
+    });
   });
 });

@@ -24,7 +24,7 @@ export interface KmsInTest {
 }
 
 /** What a caller waits for at most. */
-const DEADLINE_MS = 6_000;
+const DEADLINE_MS = 10_000;
 const SEED = Number(process.env.SEED ?? Date.now() % 100_000);
 
 export const KEK_CONTEXT: WrapContext = {
@@ -60,7 +60,7 @@ export function describeKmsConformance(
       kms = inTest.open();
       wrapped = await kms.wrapKey(key(), KEK_CONTEXT);
     }, 120_000);
-    afterAll(() => stop?.(), 30_000);
+    afterAll(() => stop?.());
     beforeEach(() => {
       for (const method of ['log', 'info', 'warn', 'error', 'debug'] as const)
         printed.push(jest.spyOn(console, method).mockImplementation(() => undefined));
@@ -112,7 +112,7 @@ export function describeKmsConformance(
       const all = await Promise.all(plains.map((plain, at) => kms.wrapKey(plain, contexts[at]!)));
       const back = await Promise.all(all.map((one, at) => kms.unwrapKey(one, contexts[at]!)));
       expect(back.map((one, at) => one.equals(plains[at]!))).toEqual(plains.map(() => true));
-    }, 30_000);
+    });
 
     it('refuses every other context', async () => {
       const { kekId: _, ...less } = KEK_CONTEXT;
@@ -123,12 +123,12 @@ export function describeKmsConformance(
         {},
       ];
       for (const other of others) await refused(wrapped, other);
-    }, 30_000);
+    });
 
     it('refuses another key of its own kind', async () => {
       const other = inTest.openOtherKey().unwrapKey(wrapped, KEK_CONTEXT);
       errors.push(await expectCode(other, inTest.otherKeyCode ?? 'DECRYPTION_FAILED'));
-    }, 30_000);
+    });
 
     it('refuses every truncation and what is too long', async () => {
       for (let size = 0; size < wrapped.length; size += 1) await refused(wrapped.slice(0, size));
@@ -149,7 +149,7 @@ export function describeKmsConformance(
 
     it('refuses what nobody wrapped', async () => {
       for (const sizeBytes of [1, 28, 64, 300, 5_000]) await refused(new Uint8Array(randomBytes(sizeBytes)));
-    }, 30_000);
+    });
 
     it('still works after all that', async () => {
       expect((await kms.unwrapKey(wrapped, KEK_CONTEXT)).equals(key())).toBe(true);
@@ -162,7 +162,7 @@ export function describeKmsConformance(
         errors.push(await expectCode(away.wrapKey(key(), KEK_CONTEXT), 'KMS_UNAVAILABLE'));
         errors.push(await expectCode(away.unwrapKey(wrapped, KEK_CONTEXT), 'KMS_UNAVAILABLE'));
         expect(performance.now() - since).toBeLessThan(2 * DEADLINE_MS);
-      }, 30_000);
+      });
 
     it('unwraps nothing more once it was let go of, if it keeps anything to let go of', async () => {
       const left = inTest.open();

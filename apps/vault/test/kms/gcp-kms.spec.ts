@@ -66,21 +66,17 @@ describe('Google Cloud KMS', () => {
       [429, 'RESOURCE_EXHAUSTED'],
       [500, 'INTERNAL'],
       [503, 'UNAVAILABLE'],
-    ])(
-      'is KMS_UNAVAILABLE on HTTP %d %s and repeats nothing of it',
-      async (status, name) => {
-        gcp.misbehave = () => gcpError(status, name);
-        for (const call of [
-          () => open().unwrapKey(wrapped, KEK_CONTEXT),
-          () => open().wrapKey(key(), KEK_CONTEXT),
-        ]) {
-          const error = await expectCode(call, 'KMS_UNAVAILABLE');
-          expect(error.details).toEqual({ kms: 'gcp-kms', error: expect.stringMatching(/^code \d+$/) });
-          expect(error.cause).toBeUndefined();
-        }
-      },
-      20_000,
-    );
+    ])('is KMS_UNAVAILABLE on HTTP %d %s and repeats nothing of it', async (status, name) => {
+      gcp.misbehave = () => gcpError(status, name);
+      for (const call of [
+        () => open().unwrapKey(wrapped, KEK_CONTEXT),
+        () => open().wrapKey(key(), KEK_CONTEXT),
+      ]) {
+        const error = await expectCode(call, 'KMS_UNAVAILABLE');
+        expect(error.details).toEqual({ kms: 'gcp-kms', error: expect.stringMatching(/^code \d+$/) });
+        expect(error.cause).toBeUndefined();
+      }
+    });
 
     it.each([
       ['a plaintext that another checksum belongs to', { plaintext: Buffer.alloc(32, 8).toString('base64') }],
@@ -114,13 +110,13 @@ describe('Google Cloud KMS', () => {
       await expectCode(open().unwrapKey(wrapped, KEK_CONTEXT), 'KMS_UNAVAILABLE');
       gcp.misbehave = () => 'reset';
       await expectCode(open().unwrapKey(wrapped, KEK_CONTEXT), 'KMS_UNAVAILABLE');
-    }, 15_000);
+    });
 
     it('is KMS_UNAVAILABLE within the time that a caller waits when it hangs', async () => {
       gcp.misbehave = () => 'hang';
       const since = performance.now();
       await expectCode(open().unwrapKey(wrapped, KEK_CONTEXT), 'KMS_UNAVAILABLE');
-      expect(performance.now() - since).toBeLessThan(6_000);
-    }, 15_000);
+      expect(performance.now() - since).toBeLessThan(10_000);
+    });
   });
 });

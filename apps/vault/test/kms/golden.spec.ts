@@ -50,7 +50,7 @@ describe('what a KMS has wrapped once opens for ever', () => {
     } finally {
       await hsm.stop();
     }
-  }, 30_000);
+  });
 
   it('in the transit engine', async () => {
     const bao = await startOpenBao();

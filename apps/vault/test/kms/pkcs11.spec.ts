@@ -33,7 +33,7 @@ describe('a PKCS#11 token', () => {
   let hsm: SoftHsm;
   beforeAll(async () => {
     hsm = await startSoftHsm();
-  }, 30_000);
+  });
   afterAll(() => hsm.stop());
 
   it('comes back by itself when it was taken out and put in again', async () => {
@@ -45,7 +45,7 @@ describe('a PKCS#11 token', () => {
     await expectCode(open(hsm).unwrapKey(wrapped, KEK_CONTEXT), 'KMS_UNAVAILABLE');
     renameSync(elsewhere, hsm.tokens);
     expect((await kms.unwrapKey(wrapped, KEK_CONTEXT)).equals(key())).toBe(true);
-  }, 30_000);
+  });
 
   it('says which rule is broken: module, label, PIN, a key that could be read out', async () => {
     const rule = async (change: Partial<Pkcs11Options>) =>
@@ -84,21 +84,21 @@ describe('a PKCS#11 token', () => {
         // Which of its two refusals depends on when the session is lost; never a key.
         await expect(kms.unwrapKey(wrapped, {})).rejects.toThrow();
       }
-    }, 30_000);
+    });
 
     it('is KMS_UNAVAILABLE when a call hangs, and its process is killed and started anew', async () => {
       const kms = misbehaving('hanging-token.mjs');
       const since = performance.now();
       const calls = [1, 2, 3].map(() => kms.wrapKey(key(), KEK_CONTEXT));
       await Promise.all(calls.map((call) => expectCode(call, 'KMS_UNAVAILABLE')));
-      expect(performance.now() - since).toBeLessThan(6_000);
+      expect(performance.now() - since).toBeLessThan(10_000);
       await expectCode(kms.wrapKey(key(), KEK_CONTEXT), 'KMS_UNAVAILABLE');
-    }, 20_000);
+    });
 
     it('is KMS_UNAVAILABLE when it crashes, again and again', async () => {
       const kms = misbehaving('crashing-token.mjs');
       for (let at = 0; at < 3; at += 1) await expectCode(kms.wrapKey(key(), KEK_CONTEXT), 'KMS_UNAVAILABLE');
-    }, 20_000);
+    });
 
     it('takes no more calls than a token can keep up with', async () => {
       const kms = misbehaving('hanging-token.mjs');
@@ -106,6 +106,6 @@ describe('a PKCS#11 token', () => {
       const errors = await Promise.all(calls.map((call) => expectCode(call, 'KMS_UNAVAILABLE')));
       const reasons = errors.map(({ details }) => details.error);
       expect(reasons.filter((reason) => reason === 'too many calls at once')).toHaveLength(6);
-    }, 20_000);
+    });
   });
 });

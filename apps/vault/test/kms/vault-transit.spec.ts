@@ -47,7 +47,7 @@ describe('the transit engine of OpenBao', () => {
     await bao.api('POST', 'transit/keys/kek', {});
     tokenFile = await bao.file('token', await bao.tokenFor('kek'));
   }, 60_000);
-  afterAll(() => bao.stop(), 30_000);
+  afterAll(() => bao.stop());
 
   it('unwraps what an earlier version of its key wrapped, until that version is retired', async () => {
     const kms = open();
@@ -109,7 +109,7 @@ describe('the transit engine of OpenBao', () => {
     });
     const error = await expectCode(wrong.wrapKey(key(), KEK_CONTEXT), 'KMS_UNAVAILABLE');
     expect(error.details.error).toBe('the login was refused');
-  }, 30_000);
+  });
 });
 
 describe('what a transit server is asked, and may answer', () => {
@@ -207,6 +207,6 @@ describe('what a transit server is asked, and may answer', () => {
     stub.answer = () => 'hang';
     const since = performance.now();
     await expectCode(open().unwrapKey(wrapped, KEK_CONTEXT), 'KMS_UNAVAILABLE');
-    expect(performance.now() - since).toBeLessThan(6_000);
-  }, 15_000);
+    expect(performance.now() - since).toBeLessThan(10_000);
+  });
 });
