@@ -15,7 +15,7 @@ describe('key, vault and fsck commands on a running mesh', () => {
   const mesh = makeTestHome();
   beforeAll(async () => {
     await mesh.launch().ready();
-  }, 120_000);
+  }, 400_000);
   afterAll(() => mesh.remove(), 60_000);
 
   const keymesh = (args: readonly string[], input = ''): Promise<Result> =>
@@ -63,13 +63,13 @@ describe('key, vault and fsck commands on a running mesh', () => {
     });
     expect((await keymesh(['key', 'jobs'])).stdout).toContain('completed');
     expect((await keymesh(['retrieve', 'pay/one'])).stdout.trim()).toBe(VALUE);
-  }, 120_000);
+  }, 400_000);
 
   it('says what to do where a command is not used its way', async () => {
     expect(await keymesh(['key', 'reencrypt'])).toMatchObject({ code: 2 });
     expect(await keymesh(['key', 'destroy', 'pay', 'one'])).toMatchObject({ code: 2 });
     expect(await keymesh(['key', 'rotate', 'nowhere'])).toMatchObject({ code: 4 });
-  }, 60_000);
+  }, 200_000);
 
   it('locks and unlocks', async () => {
     expect((await keymesh(['vault', 'lock'])).stdout).toContain('The vault is locked.');
@@ -84,7 +84,7 @@ describe('key, vault and fsck commands on a running mesh', () => {
     });
     expect((await keymesh(['vault', 'unlock'])).stdout).toContain('The vault is unlocked.');
     expect((await keymesh(['retrieve', 'pay/one'])).stdout.trim()).toBe(VALUE);
-  }, 60_000);
+  }, 200_000);
 
   it('looks for damage', async () => {
     const { code, stdout } = await keymesh(['fsck', 'vault']);
@@ -93,5 +93,5 @@ describe('key, vault and fsck commands on a running mesh', () => {
       stdout: expect.stringMatching(/^✓ 1 credentials, 1 versions and \d keys checked\n$/) as string,
     });
     expect(await json(['fsck', 'vault'])).toMatchObject({ ok: true, problems: 0 });
-  }, 60_000);
+  }, 200_000);
 });
