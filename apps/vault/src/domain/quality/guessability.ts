@@ -72,12 +72,7 @@ function startGuesser(onEnd: () => void) {
       clearTimeout(idle);
       worker.ref();
       const id = (asked += 1);
-      // Copies that move over and are zeroed there: none is left on this side.
-      const question: GuessQuestion = {
-        id,
-        password: Uint8Array.from(password),
-        known: known.map((text) => Uint8Array.from(text)),
-      };
+      const question: GuessQuestion = { id, password: movable(password), known: known.map(movable) };
       const moved = [question.password, ...question.known].map(({ buffer }) => buffer as ArrayBuffer);
       return new Promise((resolve, reject) => {
         waiting.set(id, { resolve, reject });
@@ -85,4 +80,11 @@ function startGuesser(onEnd: () => void) {
       });
     },
   };
+}
+
+/** A copy that moves to the worker and is zeroed there. V8 keeps a small array in its heap unless it gets a buffer made before. */
+function movable(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new ArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
 }
