@@ -6,6 +6,8 @@ import { enrolReader } from './enrol.js';
 /** What the echo and every stored value weigh. */
 export const PAYLOAD_BYTES = 256;
 const AT_ONCE = 32;
+/** Items of one batch. */
+export const BATCH = 100;
 const FIRST_ATTEMPTS = 50;
 
 /** Who asks, and what there is to ask for. */
@@ -65,19 +67,39 @@ async function firstRetrieve(reader: Keymesh, name: string): Promise<void> {
   }
 }
 
-/** Stores `versions` versions of each of so many more credentials. */
+/** Stores `versions` versions of each of so many more credentials, a hundred in one request. */
 export async function growFleet(
   { operator }: Fleet,
   credentials: number,
   versions: number,
   onProgress: (stored: number) => void,
 ): Promise<void> {
-  let stored = 0;
-  await forEachIndex(credentials, async (index) => {
-    for (let version = 1; version <= versions; version += 1) await store(operator, grownNameOf(index));
-    stored += 1;
-    if (stored % 1_000 === 0) onProgress(stored);
-  });
+  for (let version = 1; version <= versions; version += 1) {
+    for (let first = 0; first < credentials; first += BATCH) {
+      const count = Math.min(BATCH, credentials - first);
+      await storeBatch(
+        operator,
+        Array.from({ length: count }, (_, index) => grownNameOf(first + index)),
+      );
+    }
+    onProgress(version * credentials);
+  }
+}
+
+/** Stores a credential of each name, or its next version, in one request. @throws when one of them was not stored */
+export async function storeBatch(operator: Keymesh, names: readonly string[]): Promise<void> {
+  let left = names;
+  while (left.length > 0) {
+    const results = await operator.credentials.batchStore(left.map(requestOf));
+    const failed = results.flatMap((result, at) =>
+      result.outcome === 'failed' ? [{ code: result.error.code, name: left[at] ?? '' }] : [],
+    );
+    // More than its rate limit a principal is not given, in batches either.
+    const refused = failed.find(({ code }) => code !== 'RATE_LIMITED');
+    if (refused !== undefined) throw new Error(`a batch was not stored: ${refused.code}`);
+    left = failed.map(({ name }) => name);
+    if (left.length > 0) await wait(200);
+  }
 }
 
 /** Names of what {@link growFleet} stores. */
@@ -85,12 +107,11 @@ export const grownNameOf = (index: number): string => `bench/grown-${String(inde
 
 /** Stores a credential, or its next version. */
 export async function store(operator: Keymesh, name: string): Promise<void> {
-  const value = randomBytes(PAYLOAD_BYTES);
-  await operator.credentials.store(
-    { name, type: 'generic', value, expectedVersion: 'any' },
-    { deadlineMs: 30_000 },
-  );
+  await operator.credentials.store(requestOf(name), { deadlineMs: 30_000 });
 }
+
+const requestOf = (name: string) =>
+  ({ name, type: 'generic', value: randomBytes(PAYLOAD_BYTES), expectedVersion: 'any' }) as const;
 
 async function forEachIndex(count: number, work: (index: number) => Promise<void>): Promise<void> {
   let next = 0;

@@ -1,4 +1,5 @@
 import { growFleet, grownNameOf, type Fleet } from './fleet.js';
+import { measureBackup, measureRewrap, type RowsRate } from './key-rates.js';
 import { mergeLoads, percentile } from './load.js';
 import { residentMiB } from './process-cpu.js';
 import {
@@ -28,6 +29,7 @@ export interface LargeFleet {
   readonly few: FleetFacts;
   readonly many: FleetFacts;
   readonly list: Measured | undefined;
+  readonly rates: readonly RowsRate[];
 }
 
 export interface LargeFleetOptions {
@@ -38,6 +40,9 @@ export interface LargeFleetOptions {
   /** Waits until the ledger has caught up. */
   readonly settled: () => Promise<unknown>;
   readonly say: (text: string) => void;
+  /** KEYMESH_HOME of the mesh, and a folder for a backup of it. */
+  readonly home: string;
+  readonly backups: string;
 }
 
 const IN_FLIGHT = [16];
@@ -48,9 +53,7 @@ export async function measureLargeFleet(fleet: Fleet, options: LargeFleetOptions
   await settled();
   const few = await factsOf(retrieveTarget(fleet), options);
   const startedAt = performance.now();
-  await growFleet(fleet, credentials, versions, (stored) =>
-    say(`${String(stored)} of ${String(credentials)} credentials`),
-  );
+  await growFleet(fleet, credentials, versions, (stored) => say(`${String(stored)} versions stored`));
   const storeSeconds = (performance.now() - startedAt) / 1_000;
   await settled();
   const many = await factsOf(
@@ -58,7 +61,11 @@ export async function measureLargeFleet(fleet: Fleet, options: LargeFleetOptions
     options,
   );
   const [list] = await runRounds([listTarget(fleet)], { ...options.rounds, inFlight: [1] });
-  return { credentials, versions, storeSeconds, few, many, list };
+  const rates = [
+    await measureRewrap(fleet.operator, 'bench'),
+    ...measureBackup(options.home, options.backups),
+  ];
+  return { credentials, versions, storeSeconds, few, many, list, rates };
 }
 
 async function factsOf(retrieve: Target, { echo, rounds }: LargeFleetOptions): Promise<FleetFacts> {

@@ -105,9 +105,13 @@ function largeFleetSection(large: LargeFleet, measured: readonly Measured[]): st
     row('vault resident, MiB', few.vaultMiB, many.vaultMiB, 0),
   ];
   const bare = find(measured, BARE_ECHO, 1);
+  const echoes = bare === undefined ? NaN : perSecond(loadOf(bare));
+  const rates = large.rates.map(({ what, rows: count, seconds }) => [
+    ...[what, number(count), number(seconds, 1), number(count / seconds), times(count / seconds / echoes)],
+  ]);
   const listed =
     list === undefined || bare === undefined
       ? ''
       : `\n\nA list of all, in pages of 1,000, takes ${number(percentile(loadOf(list), 0.5))} ms, ${number(perSecond(loadOf(bare)) / perSecond(loadOf(list)))} bare echoes. `;
-  return `## A large fleet\n\nThe same runs, 16 in flight, with few credentials and with ${size}. The aim for the p99 is at most 1.30×.\n\n${table(['', 'few', 'many', 'ratio'], rows)}${listed}Storing them took ${number(large.storeSeconds)} s.`;
+  return `## A large fleet\n\nThe same runs, 16 in flight, with few credentials and with ${size}. The aim for the p99 is at most 1.30×.\n\n${table(['', 'few', 'many', 'ratio'], rows)}${listed}Storing them took ${number(large.storeSeconds)} s, ${number((large.credentials * large.versions) / large.storeSeconds)} versions a second in batches.\n\n${table(['', 'rows', 'seconds', 'rows/s', 'to bare echo'], rates)}`;
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { connect as connectNats } from '@nats-io/transport-node';
-import { PAYLOAD_BYTES, store, type Fleet } from './fleet.js';
+import { BATCH, PAYLOAD_BYTES, store, storeBatch, type Fleet } from './fleet.js';
 import type { Target } from './rounds.js';
 
 export const BARE_ECHO = 'bare echo';
@@ -53,6 +53,23 @@ const rotateTarget = ({ operator, rotatingNameOf }: Fleet): Target => ({
     await operator.credentials.rotate(rotatingNameOf(turn * 101 + worker));
   },
 });
+
+/** Many at once, in one request. */
+export const batchTargets = ({ operator, nameOf }: Fleet): readonly Target[] => {
+  const names = Array.from({ length: BATCH }, (_, index) => nameOf(index));
+  return [
+    { name: `store ${String(BATCH)} in one request`, ask: () => storeBatch(operator, names) },
+    {
+      name: `retrieve ${String(BATCH)} in one request`,
+      ask: async () => {
+        for (const result of await operator.credentials.batchRetrieve(names)) {
+          if ('error' in result) throw result.error;
+          result.credential.dispose();
+        }
+      },
+    },
+  ];
+};
 
 /** Page after page until the end. */
 export const listTarget = ({ operator }: Fleet): Target => ({
