@@ -22,7 +22,7 @@ export function makeFolderTarget({ folder }: { readonly folder: string }): Backu
         await inTarget(() => syncFolder(folder));
         return { sizeBytes };
       } finally {
-        await rm(unfinished, { force: true });
+        await rm(unfinished, { force: true }).catch(() => undefined); // what is told is the first cause
       }
     },
     async get(name) {
