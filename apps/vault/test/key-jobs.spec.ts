@@ -288,7 +288,7 @@ describe('key jobs', () => {
     const { dataSource, seal } = vault;
     expect(await verifyRows({ dataSource, seal, values: makeValueVault(keyring) })).toEqual([]);
     // And back, for the specs after this.
-    const back: Kms = { ...vault.kmsPort, unwrapKey: both.unwrapKey };
+    const back: Kms = { ...vault.kmsPort, unwrapKey: (...of) => both.unwrapKey(...of) };
     const returning = openKeyVault({ ...vault, kmsPort: back });
     await returning.rewrap({ root: true }, by());
     await returning.finish();
