@@ -30,7 +30,13 @@ describe('a template', () => {
   });
 
   it('gives way to what was given; and a value that is given is not made', () => {
-    const given: TemplatedOptions = { type: 'api_key', provider: 'x', tag: ['a'], valueFile: 'key.txt', rotateEvery: '5' };
+    const given: TemplatedOptions = {
+      type: 'api_key',
+      provider: 'x',
+      tag: ['a'],
+      valueFile: 'key.txt',
+      rotateEvery: '5',
+    };
     expect(fillIn(given, template)).toMatchObject(given);
     expect(fillIn(given, template).generate).toBeUndefined();
   });

@@ -13,4 +13,4 @@ export { importBundle, importEntries, type ImportOptions, type ImportReport } fr
 export { parseCsv } from './parse-csv.js';
 export { parseEnv } from './parse-env.js';
 export { parseJson } from './parse-json.js';
-export { seal, unseal, type OpenWith, type SealFor } from './seal.js';
+export { makeIdentity, seal, unseal, type OpenWith, type SealFor } from './seal.js';

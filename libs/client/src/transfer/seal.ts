@@ -1,11 +1,17 @@
 import { failure } from '@keymesh/contracts';
 import { fromUtf8, type Secret } from '@keymesh/kernel';
-import { Decrypter, Encrypter } from 'age-encryption';
+import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
 
 /** For whom a file is encrypted: who knows the passphrase, or who holds the identity of one of the recipients (`age1…`). */
 export type SealFor = { readonly passphrase: Secret } | { readonly recipients: readonly string[] };
 /** What opens one: the passphrase, or identities (`AGE-SECRET-KEY-…`). */
 export type OpenWith = { readonly passphrase: Secret } | { readonly identities: readonly string[] };
+
+/** A new key pair: what is sealed for `recipient` opens with `identity` (X25519). The identity is a text, which cannot be wiped. */
+export async function makeIdentity(): Promise<{ readonly identity: string; readonly recipient: string }> {
+  const identity = await generateX25519Identity();
+  return { identity, recipient: await identityToRecipient(identity) };
+}
 
 /**
  * Encrypts as age does (age-encryption.org/v1: scrypt or X25519, with ML-KEM for `age1pq1…`; ChaCha20-Poly1305 in chunks of 64 KiB).
