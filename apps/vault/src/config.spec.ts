@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { readInitConfig } from './config.js';
+import { readInitConfig, readVaultConfig } from './config.js';
 
 describe('the configuration of init', () => {
   const folder = mkdtempSync(join(tmpdir(), 'keymesh-config-'));
@@ -82,5 +82,27 @@ describe('the configuration of init', () => {
       /MASTER_KEY_FILE: is required with local in .*RECOVERY_PUBLIC_KEY_FILE: is required with recovery in/,
     );
     expect(() => readInitConfig({ ...database, KEYMESH_KMS: 'recovery' })).toThrow(/KEYMESH_KMS/);
+  });
+});
+
+describe('the credential policy file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'keymesh-config-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const read = (content: string) => {
+    const file = join(folder, 'policy.json');
+    writeFileSync(file, content);
+    return () => readVaultConfig({ KEYMESH_CREDENTIAL_POLICY_FILE: file });
+  };
+
+  it('stops the vault with a sentence for each field that is wrong, next to all else', () => {
+    expect(read('{"defaults":{"minLengthChars":0},"types":{"nonsense":{}}}')).toThrow(
+      /KEYMESH_CREDENTIAL_POLICY_FILE: defaults → minLengthChars must be at least 1/,
+    );
+    expect(read('{"types":{"nonsense":{}}}')).toThrow(/types → nonsense is no credential type/);
+    expect(read('[')).toThrow(/KEYMESH_CREDENTIAL_POLICY_FILE: must name a file that holds a JSON object/);
+    expect(() => readVaultConfig({ KEYMESH_CREDENTIAL_POLICY_FILE: '/nowhere/at/all' })).toThrow(
+      /KEYMESH_CREDENTIAL_POLICY_FILE: must name a file that can be read/,
+    );
+    expect(read('{}')).not.toThrow(/KEYMESH_CREDENTIAL_POLICY_FILE/);
   });
 });

@@ -115,12 +115,7 @@ export const ERROR_CATALOGUE = {
     false,
     'A name is lower-case letters, digits, dot, underscore and hyphen, up to 128 a segment, with / between namespaces.',
   ),
-  CREDENTIAL_TYPE_UNKNOWN: entry(
-    400,
-    2,
-    false,
-    'There is no such credential type. See `keymesh type list`.',
-  ),
+  CREDENTIAL_TYPE_UNKNOWN: entry(400, 2, false, 'There is no such credential type. See `keymesh type list`.'),
   CREDENTIAL_VALUES_INVALID: entry(400, 2, false, 'The value does not have the parts that its type takes.'),
   CREDENTIAL_EMPTY: entry(400, 2, false, 'The value is empty. Give at least one byte.'),
   CREDENTIAL_WEAK: entry(
