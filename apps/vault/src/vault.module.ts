@@ -10,7 +10,7 @@ import { credentialOperations } from './compose/credentials.js';
 import { keyOperations } from './compose/keys.js';
 import { leaseOperations } from './compose/leases.js';
 import { startLifecycleJobs } from './compose/lifecycle.js';
-import { makePorts } from './compose/ports.js';
+import { makePorts, type VaultPorts } from './compose/ports.js';
 import { typeOperations } from './compose/types.js';
 import { versionOperations } from './compose/versions.js';
 import { readVaultConfig, type VaultConfig } from './config.js';
@@ -35,6 +35,16 @@ import { openFlooredPolicy } from './transport/floored-policy.js';
 import { OPERATIONS, type VaultOperations } from './transport/operations.js';
 
 type Kit = ServiceKit<VaultConfig>;
+
+/** Each has its operations in compose/. */
+const GROUPS = [
+  BATCH_CONTRACTS,
+  CREDENTIAL_CONTRACTS,
+  KEY_CONTRACTS,
+  LEASE_CONTRACTS,
+  TYPE_CONTRACTS,
+  VERSION_CONTRACTS,
+];
 
 /** The composition root. A definition is of one process: it opens the vault's keys once. */
 export function makeVaultService(
@@ -73,14 +83,7 @@ export function makeVaultService(
         Promise.resolve(certifyKey('vault', publicKey, meshKey, kit.clock.now())),
       );
     },
-    controllers: [
-      BATCH_CONTRACTS,
-      CREDENTIAL_CONTRACTS,
-      KEY_CONTRACTS,
-      LEASE_CONTRACTS,
-      TYPE_CONTRACTS,
-      VERSION_CONTRACTS,
-    ].map((group) => rpcController(OPERATIONS, group)),
+    controllers: GROUPS.map((group) => rpcController(OPERATIONS, group)),
     providers: [
       {
         provide: OPERATIONS,
@@ -93,16 +96,18 @@ export function makeVaultService(
           ledgerLag = await openLedgerLag(kit);
           const ports = makePorts(kit, opened, store, quality, ledgerLag, metricsOf(kit));
           startLifecycleJobs(ports);
-          return {
-            ...credentialOperations(ports),
-            ...batchOperations(ports),
-            ...versionOperations(ports),
-            ...(await keyOperations(ports)),
-            ...leaseOperations(ports),
-            ...typeOperations(ports),
-          };
+          return allOperations(ports);
         },
       },
     ],
   };
 }
+
+const allOperations = async (ports: VaultPorts): Promise<VaultOperations> => ({
+  ...credentialOperations(ports),
+  ...batchOperations(ports),
+  ...versionOperations(ports),
+  ...(await keyOperations(ports)),
+  ...leaseOperations(ports),
+  ...typeOperations(ports),
+});

@@ -78,9 +78,7 @@ function filterOf(options: ListOptions): ListFilter {
     expiresBefore: before === undefined ? undefined : pointInTime('--expires-before', before),
     expiresAfter: after === undefined ? undefined : pointInTime('--expires-after', after),
   };
-  return Object.fromEntries(
-    Object.entries(conditions).filter(([, value]) => value !== undefined),
-  ) as ListFilter;
+  return Object.fromEntries(Object.entries(conditions).filter(([, value]) => value !== undefined));
 }
 
 const shown = (credential: CredentialMetadata) => ({

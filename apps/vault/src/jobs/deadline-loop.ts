@@ -23,7 +23,7 @@ export function makeDeadlineLoop({ runOnce, clock, onError }: DeadlineLoopOption
   let stopped = false;
   const next = (delayMs: number): void => {
     if (stopped) return;
-    timer = setTimeout(() => (round = run()), delayMs);
+    timer = setTimeout(() => void (round = run()), delayMs);
     timer.unref();
   };
   const run = async (): Promise<void> => {

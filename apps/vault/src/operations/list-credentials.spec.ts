@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { listCredentials, type RequestInput } from '@keymesh/contracts';
 import { DAY } from '@keymesh/kernel';
 import { expectCode } from '@keymesh/testing';
+import type { Credential } from '../domain/credential.js';
 import { API_KEY, callBy, makeTestVault, text, type TestVault } from '../../test/fakes.js';
 
 describe('listCredentials', () => {
@@ -12,6 +14,18 @@ describe('listCredentials', () => {
       callBy(principal),
     );
     return { names: reply.credentials.map(({ name }) => name), next: reply.nextPageToken };
+  };
+
+  /** So many credentials of the namespace `many`, in order, and no others. */
+  const keepOnly = (count: number, more: Partial<Credential>): Credential[] => {
+    const [any] = [...vault.tables.tables().credentials.values()];
+    const many = Array.from({ length: count }, (_, at) => {
+      const number = String(at).padStart(5, '0');
+      return { ...any!, ...more, credentialId: randomUUID(), namespace: 'many', name: `many/n${number}` };
+    });
+    const credentials = new Map(many.map((credential) => [credential.credentialId, credential]));
+    vault.tables.tamper((tables) => ({ ...tables, credentials }));
+    return many;
   };
 
   beforeEach(async () => {
@@ -82,24 +96,13 @@ describe('listCredentials', () => {
   });
 
   it('ends a page before a message is full', async () => {
-    const vaultOfMany = makeTestVault();
     const description = 'd'.repeat(1024);
     const tags = Array.from({ length: 32 }, (_, at) => `${'t'.repeat(60)}${String(at)}`);
-    for (let at = 0; at < 250; at += 1)
-      await vaultOfMany.operations.storeCredential(
-        {
-          name: `n${String(at).padStart(3, '0')}`,
-          type: 'generic',
-          values: { value: text('x') },
-          description,
-          tags,
-        },
-        callBy('writer'),
-      );
+    keepOnly(250, { description, tags });
     const names: string[] = [];
     let pageToken: string | null = null;
     do {
-      const page = await vaultOfMany.operations.listCredentials(
+      const page = await vault.operations.listCredentials(
         listCredentials.request.parse({ pageSize: 1000, ...(pageToken === null ? {} : { pageToken }) }),
         callBy('reader'),
       );
@@ -109,6 +112,26 @@ describe('listCredentials', () => {
     } while (pageToken !== null);
     expect(names).toHaveLength(250);
     expect(new Set(names).size).toBe(250);
+  });
+
+  it('pages through 10,000 with one decision for each that is shown, and one for each page', async () => {
+    const expected = keepOnly(10_000, {}).map(({ name }) => name);
+    let decisions = 0;
+    vault.policy.forbid = () => {
+      decisions += 1;
+      return false;
+    };
+    const names: string[] = [];
+    let pages = 0;
+    for (let pageToken: string | null | undefined; pageToken !== null; pages += 1) {
+      const page = await list({ namespace: 'many', ...(pageToken === undefined ? {} : { pageToken }) });
+      names.push(...page.names);
+      pageToken = page.next;
+    }
+    expect(names).toEqual(expected);
+    expect(pages).toBe(50);
+    // 10,000 shown, one that says whether there is more of each page but the last, and the right to list of each.
+    expect(decisions).toBe(10_000 + 49 + 50);
   });
 
   it('shows only what the caller may describe, and fills the page with it', async () => {

@@ -1,4 +1,4 @@
-import type { activateCredential, deactivateCredential } from '@keymesh/contracts';
+import type { deactivateCredential } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
 import type { AskPolicy } from '../domain/access.js';
@@ -19,7 +19,8 @@ export interface SetStatusPorts {
   readonly clock: Clock;
 }
 
-type SetStatus = typeof activateCredential | typeof deactivateCredential;
+// activateCredential is of the same shape.
+type SetStatus = typeof deactivateCredential;
 
 /** The story of activateCredential and deactivateCredential, which differ in one word. */
 export function makeSetStatus(

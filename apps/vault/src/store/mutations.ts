@@ -1,11 +1,9 @@
 import { insertOutbox, once, transact } from '@keymesh/postgres';
-import type { DataSource, EntityManager, FindOptionsWhere } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
 import type { Changed, Mutated, Mutations, MutationTransaction } from '../domain/mutations.js';
 import type { RowSeal } from '../domain/row-mac.js';
-import { CredentialEntity, fromCredential } from './entities/credential.entity.js';
-import { CredentialVersionEntity, fromVersion } from './entities/credential-version.entity.js';
 import { makeLeaseRows } from './leases.js';
-import { openCredentialRow, openVersionRow } from './sealed-rows.js';
+import { credentialRows, jobRows, versionRows } from './mutation-rows.js';
 
 export interface MutationsOptions {
   readonly dataSource: DataSource;
@@ -35,129 +33,32 @@ export function makeMutations({ dataSource, seal, afterCommit }: MutationsOption
   };
 }
 
-// The key of a fingerprint is its namespace's: no other namespace can have the same one.
-const SAME_VALUE = `
-  SELECT coalesce(bool_or(c.credential_id <> $2 AND c.deleted_at IS NULL AND v.stage <> 'revoked'), false) AS reused,
-         coalesce(bool_or(c.credential_id = $2), false) AS repeated
-  FROM credential_version v JOIN credential c USING (credential_id) WHERE v.fingerprint = $1`;
-const CLAIM_NOTICE = `
-  INSERT INTO expiry_notice (credential_id, expires_at, days_before, given_at) VALUES ($1, $2, $3, $4)
-  ON CONFLICT DO NOTHING RETURNING 1 AS claimed`;
-
 const listOf = (changed: Mutated<object>['changed'] = []): readonly Changed[] =>
   'credentialId' in changed ? [changed] : changed;
 
-function makeTransaction(manager: EntityManager, seal: RowSeal): MutationTransaction {
-  const credentials = manager.getRepository(CredentialEntity);
-  const versions = manager.getRepository(CredentialVersionEntity);
-  const lockWhere = async (where: string, parameter: string) => {
-    const row = await credentials
-      .createQueryBuilder('c')
-      .setLock('pessimistic_write')
-      .where(where, { parameter })
-      .getOne();
-    return row === null ? undefined : openCredentialRow(seal, row);
-  };
-  const findVersion = async (where: FindOptionsWhere<CredentialVersionEntity>) => {
-    const row = await versions.findOneBy(where);
-    return row === null ? undefined : openVersionRow(seal, row);
-  };
-
-  return {
-    async lockByName(name) {
-      // A name that is not there yet has no row to lock. Taken first by everyone who locks by name, so the order is always the same.
-      await manager.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
-        `keymesh/vault/name/${name}`,
-      ]);
-      return lockWhere('c.name = :parameter AND c.deletedAt IS NULL', name);
-    },
-    lockById: (credentialId) =>
-      lockWhere('c.credentialId = :parameter AND c.deletedAt IS NULL', credentialId),
-    lockDeleted: (credentialId) =>
-      lockWhere('c.credentialId = :parameter AND c.deletedAt IS NOT NULL', credentialId),
-    async nextRevision() {
-      const [row] = await manager.query<{ revision: string }[]>(`SELECT nextval('revision') AS revision`);
-      return Number(row?.revision);
-    },
-    async insertCredential(credential) {
-      await credentials.insert(fromCredential(credential, seal.credentialMac(credential)));
-    },
-    updateCredential: async (credential) => {
-      const { credentialId, ...row } = fromCredential(credential, seal.credentialMac(credential));
-      await credentials.update({ credentialId }, row);
-    },
-    async insertVersion(version) {
-      await versions.insert(fromVersion(version, seal.versionMac(version)));
-    },
-    async setStages(credentialId, changes, revision) {
-      for (const { version, stage } of changes) {
-        const found = await findVersion({ credentialId, version });
-        if (found === undefined) throw new Error('a version that the credential names has no row');
-        const row = { ...found, stage, revision };
-        await versions.update(
-          { credentialId, version },
-          { stage, revision, rowMac: Buffer.from(seal.versionMac(row)) },
-        );
-      }
-    },
-    async listVersions(credentialId) {
-      const rows = await versions.find({ where: { credentialId }, order: { version: 'ASC' } });
-      return rows.map((row) => openVersionRow(seal, row));
-    },
-    async updateVersion(version) {
-      const { credentialId, version: number } = version;
-      const { stage, wrappedDek, ciphertext, fingerprint, strengthScore, destroyedAt, revision, rowMac } =
-        fromVersion(version, seal.versionMac(version));
-      await versions.update(
-        { credentialId, version: number },
-        { stage, wrappedDek, ciphertext, fingerprint, strengthScore, destroyedAt, revision, rowMac },
-      );
-    },
-    claimNotice: async ({ credentialId, expiresAtMs, daysBefore }, nowMs) => {
-      const claimed = await manager.query<unknown[]>(CLAIM_NOTICE, [
-        credentialId,
-        new Date(expiresAtMs),
-        daysBefore,
-        new Date(nowMs),
-      ]);
-      return claimed.length === 1;
-    },
-    leases: makeLeaseRows(manager, seal),
-    async holdJob(name) {
-      const [row] = await manager.query<{ held: boolean }[]>(
-        'SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS held',
-        [`keymesh/vault/job/${name}`],
-      );
-      return row?.held === true;
-    },
-    findVersion: (credentialId, version) => findVersion({ credentialId, version }),
-    findVersionOfRotation: (credentialId, rotationId) => findVersion({ credentialId, rotationId }),
-    fingerprintValue: async ({ namespaceId, credentialId }, value) => {
-      const fingerprint = seal.fingerprintOf(namespaceId, value);
-      const [known] = await manager.query<{ reused: boolean; repeated: boolean }[]>(SAME_VALUE, [
-        fingerprint,
-        credentialId,
-      ]);
-      return { fingerprint, reused: known?.reused ?? false, repeated: known?.repeated ?? false };
-    },
-    async part(work) {
-      await manager.query('SAVEPOINT part');
-      try {
-        const result = await work();
-        await manager.query('RELEASE SAVEPOINT part');
-        return result;
-      } catch (error) {
-        await manager.query('ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part');
-        throw error;
-      }
-    },
-    announce: async ({ kind, id, subject, payload, beside }) =>
-      insertOutbox(manager, {
-        kind,
-        id,
-        subject,
-        payload: Buffer.from(payload),
-        ...(beside === undefined ? {} : { beside }),
-      }),
-  };
-}
+/** What is written of one mutation; each part is about one kind of row. */
+const makeTransaction = (manager: EntityManager, seal: RowSeal): MutationTransaction => ({
+  ...credentialRows(manager, seal),
+  ...versionRows(manager, seal),
+  ...jobRows(manager),
+  leases: makeLeaseRows(manager, seal),
+  async part(work) {
+    await manager.query('SAVEPOINT part');
+    try {
+      const result = await work();
+      await manager.query('RELEASE SAVEPOINT part');
+      return result;
+    } catch (error) {
+      await manager.query('ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part');
+      throw error;
+    }
+  },
+  announce: async ({ kind, id, subject, payload, beside }) =>
+    insertOutbox(manager, {
+      kind,
+      id,
+      subject,
+      payload: Buffer.from(payload),
+      ...(beside === undefined ? {} : { beside }),
+    }),
+});
