@@ -44,7 +44,7 @@ describe('key, vault and fsck commands on a running mesh', () => {
     expect((await keymesh(['key', 'rotate', 'pay'])).stdout).toContain('key version 2');
     expect(await keymesh(['key', 'destroy', 'pay', '1'])).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('KEY_IN_USE') as string,
+      stderr: expect.stringContaining('KEY_IN_USE') as unknown,
     });
     expect(await json(['key', 'rewrap', 'pay'])).toMatchObject([{ state: 'completed', done: 1, damaged: 0 }]);
     expect(await json(['key', 'reencrypt', '--credential', 'pay/one'])).toMatchObject([
@@ -75,7 +75,7 @@ describe('key, vault and fsck commands on a running mesh', () => {
     expect((await keymesh(['vault', 'lock'])).stdout).toContain('The vault is locked.');
     expect(await keymesh(['retrieve', 'pay/one'])).toMatchObject({
       code: 5,
-      stderr: expect.stringContaining('VAULT_LOCKED') as string,
+      stderr: expect.stringContaining('VAULT_LOCKED') as unknown,
     });
     expect(await json(['vault', 'status'])).toMatchObject({
       locked: true,
@@ -90,7 +90,7 @@ describe('key, vault and fsck commands on a running mesh', () => {
     const { code, stdout } = await keymesh(['fsck', 'vault']);
     expect({ code, stdout }).toEqual({
       code: 0,
-      stdout: expect.stringMatching(/^✓ 1 credentials, 1 versions and \d keys checked\n$/) as string,
+      stdout: expect.stringMatching(/^✓ 1 credentials, 1 versions and \d keys checked\n$/) as unknown,
     });
     expect(await json(['fsck', 'vault'])).toMatchObject({ ok: true, problems: 0 });
   }, 200_000);
