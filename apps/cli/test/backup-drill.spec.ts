@@ -47,7 +47,7 @@ describe(`restore drill (seed ${String(seed)})`, () => {
   it(
     'makes a backup of a running mesh that tells nothing',
     async () => {
-      await lost.launch().ready();
+      await lost.launch().ready(300_000);
       const keymesh = await connect({ home: lost.home });
       values.set('drill/canary', [canary]);
       for (let at = 0; at < CREDENTIALS; at += 1)
@@ -181,7 +181,7 @@ describe(`restore drill (seed ${String(seed)})`, () => {
   it(
     'has every value, and what was taken away since is taken away',
     async () => {
-      await fresh.launch().ready();
+      await fresh.launch().ready(300_000);
       const keymesh = await connect({ home: fresh.home });
       const expected = [...values].filter(([name]) => name !== 'drill/n2');
       await inTurns(expected, 12, async ([name, versions]) => {
@@ -243,7 +243,7 @@ describe(`restore drill (seed ${String(seed)})`, () => {
         applied: { epoch: number; credentialsDeleted: number };
       };
       expect(applied.credentialsDeleted).toBe(1);
-      await fresh.launch().ready();
+      await fresh.launch().ready(300_000);
       const verified = await runKeymesh(fresh.home, [
         ...['audit', 'verify', '--checkpoint', join(fresh.home, 'verified', 'checkpoint.txt')],
       ]);

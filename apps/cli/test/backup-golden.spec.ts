@@ -34,7 +34,7 @@ it('a backup made by an earlier level of the tables comes back to a mesh that wo
     '--without-later-records',
   ]);
   expect(restored).toMatchObject({ code: 0 });
-  await mesh.launch().ready();
+  await mesh.launch().ready(300_000);
   const keymesh = await connect({ home: mesh.home });
   for (const [at, value] of VALUES.entries()) {
     using found = await keymesh.credentials.retrieve('golden/first', { version: at + 1 });
@@ -57,4 +57,4 @@ it('a backup made by an earlier level of the tables comes back to a mesh that wo
   );
   expect(await fsck(mesh.home, 'vault')).toMatchObject({ code: 0 });
   expect(await fsck(mesh.home, 'audit')).toMatchObject({ code: 0 });
-}, 240_000);
+}, 600_000);

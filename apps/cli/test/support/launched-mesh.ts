@@ -20,7 +20,7 @@ export interface Launched {
   readonly child: ChildProcess;
   output(): string;
   /** Waits until it has printed `Keymesh is ready`. @throws with its output when it ended instead. */
-  ready(): Promise<void>;
+  ready(timeoutMs?: number): Promise<void>;
   /** Waits for its end. @returns the exit code. */
   ended(): Promise<number | null>;
 }
@@ -91,13 +91,13 @@ function launch(home: string, env: NodeJS.ProcessEnv, args: readonly string[]): 
     child,
     output: () => text,
     ended: () => end,
-    ready: () =>
+    ready: (timeoutMs = 90_000) =>
       eventually(
         () => {
           if (text.includes('Keymesh is ready')) return;
           throw new Error(`not ready:\n${text}`);
         },
-        { timeoutMs: 90_000 },
+        { timeoutMs },
       ),
   };
 }
