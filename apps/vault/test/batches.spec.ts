@@ -41,12 +41,18 @@ describe('batches over the real bus, channel and database', () => {
 
   it('many are stored in one transaction and handed out in one answer by any instance', async () => {
     const items = Array.from({ length: 40 }, (_, at) => item(`many/n${String(at)}`));
+    const seen = new Set<number>();
+    let isDone = false;
+    const watched = (async () => {
+      while (!isDone) seen.add(await count('many/%'));
+    })();
     const { results } = await writer.call(batchStoreCredentials, { items }, { deadlineMs: 30_000 });
+    isDone = true;
+    await watched;
     expect(results.every(({ outcome }) => outcome === 'stored')).toBe(true);
-    const [transactions] = await rows(
-      `SELECT count(DISTINCT xmin::text) AS n FROM credential WHERE name LIKE 'many/%'`,
-    );
-    expect(transactions).toEqual({ n: '1' });
+    // Nobody ever sees a part of it.
+    expect([...seen].filter((rowsSeen) => rowsSeen !== 0 && rowsSeen !== items.length)).toEqual([]);
+    expect(await count('many/%')).toBe(items.length);
     for (let round = 0; round < 4; round += 1) {
       const reply = await operator.call(
         batchRetrieveCredentials,
@@ -78,7 +84,7 @@ describe('batches over the real bus, channel and database', () => {
   });
 
   it('do not wait for each other for ever, whatever the order of their names', async () => {
-    const names = Array.from({ length: 12 }, (_, at) => `cross/n${String(at)}`);
+    const names = Array.from({ length: 6 }, (_, at) => `cross/n${String(at)}`);
     await writer.call(batchStoreCredentials, { items: names.map((name) => item(name)) });
     const again = (order: string[]) =>
       writer.call(
@@ -87,11 +93,11 @@ describe('batches over the real bus, channel and database', () => {
         { deadlineMs: 30_000 },
       );
     const batches = await Promise.all(
-      Array.from({ length: 6 }, (_, at) => again(at % 2 === 0 ? names : [...names].reverse())),
+      Array.from({ length: 4 }, (_, at) => again(at % 2 === 0 ? names : [...names].reverse())),
     );
     expect(batches.flatMap(({ results }) => results).every(({ outcome }) => outcome === 'stored')).toBe(true);
     const versions = await rows(`SELECT DISTINCT last_version FROM credential WHERE name LIKE 'cross/%'`);
-    expect(versions).toEqual([{ last_version: 7 }]);
+    expect(versions).toEqual([{ last_version: 5 }]);
   }, 180_000);
 
   it('are read by everybody at once as they were answered: no instance serves what was before', async () => {
@@ -153,7 +159,7 @@ describe('batches over the real bus, channel and database', () => {
       await rows(`SELECT convert_from(payload, 'UTF8') AS text FROM outbox WHERE kind = 'journal'`)
     ).map(({ text }) => JSON.parse(text as string) as { type: string; outcome: string; facts?: object });
     const stored = records.filter(({ type }) => type === 'credential.stored');
-    expect(stored.filter(({ outcome }) => outcome === 'success').length).toBeGreaterThanOrEqual(40 + 3 + 84);
+    expect(stored.filter(({ outcome }) => outcome === 'success').length).toBeGreaterThanOrEqual(40 + 3 + 30);
     expect(stored.filter(({ outcome }) => outcome === 'failure').length).toBeGreaterThanOrEqual(2);
     expect(records.find(({ type }) => type === 'credential.imported')?.facts).toMatchObject({
       items: 2,
