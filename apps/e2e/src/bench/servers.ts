@@ -31,7 +31,11 @@ export async function startServers(natsServer: string): Promise<BenchServers> {
   const port = await freePort();
   const bareUrl = `nats://127.0.0.1:${port}`;
   const bare = spawn(natsServer, ['-a', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
-  const httpPort = await ready(home, launcher);
+  const httpPort = await ready(home, launcher).catch(async (error: unknown) => {
+    bare.kill();
+    await endLauncher(launcher);
+    throw error;
+  });
   const echo = await startEcho('echo-server.js', bareUrl);
   const nest = await startEcho('nest-echo-server.js', bareUrl);
   return {
@@ -47,10 +51,16 @@ export async function startServers(natsServer: string): Promise<BenchServers> {
     }),
     stop: async () => {
       for (const child of [echo, nest, bare]) child.kill();
-      launcher.kill('SIGTERM');
-      await once(launcher, 'exit');
+      await endLauncher(launcher);
     },
   };
+}
+
+/** It stops everything that it started. */
+async function endLauncher(launcher: ChildProcess): Promise<void> {
+  if (launcher.exitCode !== null || launcher.signalCode !== null) return;
+  launcher.kill('SIGTERM');
+  await once(launcher, 'exit');
 }
 
 async function ready(home: string, launcher: ChildProcess): Promise<number> {

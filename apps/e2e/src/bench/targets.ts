@@ -57,8 +57,10 @@ const rotateTarget = ({ operator, rotatingNameOf }: Fleet): Target => ({
 /** Many at once, in one request. */
 export const batchTargets = ({ operator, nameOf }: Fleet): readonly Target[] => {
   const names = Array.from({ length: BATCH }, (_, index) => nameOf(index));
+  // Others than those that are read: a new version has to be fetched by its first reader.
+  const stored = names.map((name) => `${name}-of-batch`);
   return [
-    { name: `store ${String(BATCH)} in one request`, ask: () => storeBatch(operator, names) },
+    { name: `store ${String(BATCH)} in one request`, ask: () => storeBatch(operator, stored) },
     {
       name: `retrieve ${String(BATCH)} in one request`,
       ask: async () => {
