@@ -1,9 +1,10 @@
-// Writes what is made of other files: the reference pages that are facts of the contracts and of the credential types, and the filter of common
-// passwords. `--check` only compares. Needs a build.
+// Writes what is made of other files: the reference pages that are facts of the contracts and of the credential types, the channel's vectors, and the
+// filter of common passwords. `--check` only compares. Needs a build.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import * as contracts from '@keymesh/contracts';
+import { channelVectors } from './generate/channel-vectors.mjs';
 import { commonPasswordsFile } from './generate/common-passwords.mjs';
 import { credentialTypesPage } from './generate/credential-types.mjs';
 
@@ -79,6 +80,7 @@ for (const [file, content] of [
   ['docs/reference/errors.md', errorsPage()],
   ['docs/reference/operations.md', operationsPage()],
   ['docs/reference/credential-types.md', credentialTypesPage(NOTE)],
+  ['docs/reference/vectors/channel.json', channelVectors()],
   ['apps/vault/data/common-passwords.bloom', commonPasswordsFile()],
 ]) {
   const path = join(root, file);

@@ -82,7 +82,7 @@ export async function startMesh(
   let launcher = launch();
   const facts = async (): Promise<{ httpPort: number; natsUrl: string }> =>
     JSON.parse(await readFile(join(home, 'mesh.json'), 'utf8')) as { httpPort: number; natsUrl: string };
-  const ready = async (timeoutMs = 90_000): Promise<void> => {
+  const ready = async (timeoutMs = 240_000): Promise<void> => {
     await eventually(
       async () => {
         if (launcher.exitCode !== null)
