@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { rotateKey, storeCredential } from '@keymesh/contracts';
 import type { Caller } from '@keymesh/mesh';
+import { eventually } from '@keymesh/testing';
 import { Client } from 'pg';
 import { text } from './fakes.js';
 import { fsckWorld } from './support/fsck-world.js';
@@ -20,19 +21,21 @@ describe('fsck of the vault', () => {
   let owner: Client;
   let credentialId: string;
   let name: string;
+  const closing: (() => Promise<void>)[] = [];
   beforeAll(async () => {
     world = await startVaultWorld();
+    closing.push(() => world.stop());
     keeper = await world.addClient('keeper', ['operator']);
     const url = new URL(world.postgres.deployUrl);
     // EXPOSE: the password of a spec's own database.
     url.password = Buffer.from(world.postgres.password.expose()).toString('utf8');
     owner = new Client({ connectionString: url.href });
     await owner.connect();
+    closing.push(() => owner.end());
     await world.startVault();
   }, 60_000);
   afterAll(async () => {
-    await owner.end();
-    await world.stop();
+    for (const close of closing.reverse()) await close();
   }, 30_000);
   beforeEach(async () => {
     name = `secret-name-${String((names += 1))}`;
@@ -41,7 +44,8 @@ describe('fsck of the vault', () => {
         ...{ name, type: 'generic', values: { value: text(CANARY) } },
         ...(expectedVersion === undefined ? {} : { expectedVersion }),
       });
-    ({ credentialId } = await store());
+    // Damage to the lock row has locked the vault, which notices within a second that it is gone.
+    ({ credentialId } = await eventually(() => store(), { timeoutMs: 20_000 }));
     await store('any');
   });
 
