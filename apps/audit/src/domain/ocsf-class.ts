@@ -55,6 +55,9 @@ const API_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {
   unlocked: UPDATE,
   cancelled: UPDATE,
   updated: UPDATE,
+  activated: UPDATE,
+  deactivated: UPDATE,
+  restored: UPDATE,
   renewed: UPDATE,
   finished: UPDATE,
   failed: UPDATE,
@@ -62,6 +65,7 @@ const API_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {
   discarded: DELETE,
   revoked: DELETE,
   destroyed: DELETE,
+  purged: DELETE,
 };
 
 const ENTITY_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {

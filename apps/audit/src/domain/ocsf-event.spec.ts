@@ -135,6 +135,8 @@ describe('classify', () => {
   it.each([
     ['credential.stored', 6003, 1],
     ['credential.deleted', 6003, 4],
+    ['credential.deactivated', 6003, 3],
+    ['credential.purged', 6003, 4],
     ['rotation.finished', 6003, 3],
     ['key-job.started', 6003, 1],
     ['namespace-key.rewrapped', 6003, 3],

@@ -37,6 +37,8 @@ describe('what an audit log says of the time after a backup', () => {
     expect(of(deleted)?.deletedAtMs).toBe(Date.parse(at));
     expect(of(deleted, restored)?.deletedAtMs).toBeNull();
     expect(of(record('credential.deleted', { outcome: 'denied' }))?.deletedAtMs).toBeNull();
+    const forGood = record('credential.deleted', { facts: { recoveryDays: 0 } });
+    expect([of(deleted)?.purgedAtMs, of(forGood)?.purgedAtMs]).toEqual([null, Date.parse(at)]);
     expect(of(record('credential.deactivated'))?.inactive).toBe(true);
     expect(of(record('credential.deactivated'), record('credential.activated'))?.inactive).toBe(false);
   });

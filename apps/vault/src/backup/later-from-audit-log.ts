@@ -108,7 +108,11 @@ type Effect = (
 
 /** What takes away, and what gives back, by the type of its record. */
 const EFFECTS: Readonly<Record<string, Effect>> = {
-  'credential.deleted': (known, _, atMs) => void (known.deletedAtMs = atMs),
+  'credential.deleted': (known, { facts }, atMs) => {
+    known.deletedAtMs = atMs;
+    // Without a recovery window its versions were destroyed with it.
+    if (facts?.recoveryDays === 0) known.purgedAtMs = atMs;
+  },
   'credential.restored': (known) => void (known.deletedAtMs = null),
   'credential.purged': (known, _, atMs) => void (known.purgedAtMs = atMs),
   'credential.deactivated': (known) => void (known.inactive = true),

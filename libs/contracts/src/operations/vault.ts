@@ -15,7 +15,7 @@ export const STAGES = ['pending', 'current', 'previous', 'revoked'] as const;
 export type Stage = (typeof STAGES)[number];
 export const SENSITIVITIES = ['low', 'medium', 'high', 'critical'] as const;
 export type Sensitivity = (typeof SENSITIVITIES)[number];
-/** What a credential is now; `expired` and `deleted` count before what its owner set. */
+/** What a credential is now: `deleted` counts before `inactive`, and that before `expired`. */
 export const CREDENTIAL_STATUSES = ['active', 'inactive', 'expired', 'deleted'] as const;
 export type CredentialStatus = (typeof CREDENTIAL_STATUSES)[number];
 export const ROTATION_ADAPTERS = ['generated', 'postgres-role'] as const;
