@@ -54,12 +54,83 @@ export const principalStatusSet = z.strictObject({
   status: z.enum(['active', 'disabled']),
 });
 
-/** What operators (and tokens) sign. Text form: base64url of signer's public key, canonical JSON and signature, joined by dots. */
+/** An operator sets all of a principal's roles. */
+export const principalRolesSet = z.strictObject({
+  ...base,
+  type: z.literal('principal.roles-set'),
+  principal: clientPrincipalName,
+  /** The roles that the operator saw: what another operator changed meanwhile is not undone unseen. */
+  before: z.array(z.enum(ROLES)).max(ROLES.length),
+  roles: z.array(z.enum(ROLES)).max(ROLES.length),
+});
+
+const label = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/, 'a label is up to 63 of A-Z a-z 0-9 . _ / -');
+
+/** What a principal belongs to, as policies see it. */
+export const principalAttributes = z.strictObject({
+  team: label.optional(),
+  environment: label.optional(),
+  /** CIDR blocks; absent: from anywhere. */
+  networks: z
+    .array(z.union([z.cidrv4(), z.cidrv6()]))
+    .min(1)
+    .max(32)
+    .optional(),
+  labels: z
+    .record(z.string().regex(/^[a-z][a-z0-9-]{0,62}$/), label)
+    .refine((labels) => Object.keys(labels).length <= 32, 'at most 32 labels')
+    .optional(),
+});
+export type PrincipalAttributes = z.output<typeof principalAttributes>;
+
+/** An operator sets all of a principal's attributes. */
+export const principalAttributesSet = z.strictObject({
+  ...base,
+  type: z.literal('principal.attributes-set'),
+  principal: clientPrincipalName,
+  attributes: principalAttributes,
+});
+
+/** Keys of one kind that a principal may have at once: enough to rotate on several machines. */
+export const MAX_KEYS = 8;
+
+/** Further keys, by the principal itself (signed with a channel key that it has) or by an operator. */
+export const principalKeysAdded = z.strictObject({
+  ...base,
+  type: z.literal('principal.keys-added'),
+  principal: clientPrincipalName,
+  nkeys: z.array(nkeyPublic).max(MAX_KEYS),
+  channelKeys: z
+    .array(
+      z.strictObject({
+        key: publicKey,
+        /** Base64url of the new key's own signature over what it is to be. */ proof: z.string().length(86),
+      }),
+    )
+    .max(MAX_KEYS),
+});
+
+/** Keys that are no longer good, by the principal itself or by an operator. Never the last of a kind. */
+export const principalKeysRemoved = z.strictObject({
+  ...base,
+  type: z.literal('principal.keys-removed'),
+  principal: clientPrincipalName,
+  nkeys: z.array(nkeyPublic).max(MAX_KEYS),
+  channelKeys: z.array(publicKey).max(MAX_KEYS),
+});
+
+/** What operators (and tokens, and principals about their own keys) sign. Text form: base64url of signer's public key, canonical JSON and signature, joined by dots. */
 export const statement = z.discriminatedUnion('type', [
   enrolmentIssued,
   enrolmentCompleted,
   principalGranted,
   principalStatusSet,
+  principalRolesSet,
+  principalAttributesSet,
+  principalKeysAdded,
+  principalKeysRemoved,
 ]);
 export type Statement = z.output<typeof statement>;
 export type StatementOf<T extends Statement['type']> = Extract<Statement, { type: T }>;

@@ -1,13 +1,20 @@
 import { systemClock, type Clock } from '@keymesh/kernel';
-import type { PolicyBundle, PrincipalKind, Role, TrustRoot } from '@keymesh/contracts';
+import type {
+  PolicyBundle,
+  PrincipalAttributes,
+  PrincipalKind,
+  Role,
+  Statement,
+  TrustRoot,
+} from '@keymesh/contracts';
 import {
-  applyStatement,
   copyFold,
   emptyFold,
   type FoldState,
   type GrantedPrincipal,
   type OpenEnrolment,
-} from './fold.js';
+} from './fold-state.js';
+import { applyStatement } from './fold.js';
 
 export type Taken = PolicyBundle['taken'][number];
 export type PrincipalStatus = 'invited' | 'active' | 'disabled' | 'locked';
@@ -21,6 +28,7 @@ export interface DirectoryEntry {
   readonly nkeys: readonly string[];
   /** Ed25519 public keys, base64url; empty while invited. */
   readonly channelKeys: readonly string[];
+  readonly attributes: PrincipalAttributes;
   readonly status: PrincipalStatus;
   /** End of the lock; null when not locked or locked without an end. */
   readonly lockedUntil: string | null;
@@ -39,6 +47,8 @@ export interface Directory {
   list(): readonly DirectoryEntry[];
   /** The open enrolment of a token's nkey, unless it has expired by now or was taken away. */
   findEnrolment(tokenNkey: string): OpenEnrolment | undefined;
+  /** What was said about a principal, in order: who gave it what, and when. */
+  historyOf(principal: string): readonly Statement[];
   /** Open enrolment of a principal, expired or not. */
   enrolmentOf(principal: string): OpenEnrolment | undefined;
   /** Whether this Ed25519 key signs channel set-ups of that principal. False for disabled principals; status locked is for the caller. */
@@ -109,6 +119,7 @@ function directoryOf(
       if (open === undefined || clock.now() > Date.parse(open.expiresAt)) return undefined;
       return invited(open).status === 'invited' ? open : undefined;
     },
+    historyOf: (principal) => state.history.get(principal) ?? [],
     enrolmentOf: (principal) => state.enrolments.get(principal),
     isChannelKeyOf: (name, publicKey) => {
       const principal = state.principals.get(name);
@@ -137,14 +148,15 @@ function makeStatus(taken: readonly Taken[], clock: Clock) {
     return { status: 'locked', lockedUntil: latest(inForce.map(({ until }) => until)) };
   };
   const entryOf = (principal: GrantedPrincipal): DirectoryEntry => {
-    const { name, kind, roles, nkeys, channelKeys, createdAt } = principal;
-    return { name, kind, roles, nkeys, channelKeys, createdAt, ...statusOf(principal) };
+    const { name, kind, roles, nkeys, channelKeys, attributes, createdAt } = principal;
+    return { name, kind, roles, nkeys, channelKeys, attributes, createdAt, ...statusOf(principal) };
   };
   // An invitation that anything was taken from is not open: its token neither connects nor enrols.
   const invited = ({ principal: name, kind, roles, issuedAt: createdAt }: OpenEnrolment): DirectoryEntry => {
     const { status, lockedUntil } = statusOf({ name, disabled: false });
     const shown = status === 'active' ? ('invited' as const) : status;
-    return { name, kind, roles, nkeys: [], channelKeys: [], status: shown, lockedUntil, createdAt };
+    const none = { nkeys: [], channelKeys: [], attributes: {} };
+    return { name, kind, roles, ...none, status: shown, lockedUntil, createdAt };
   };
   return { statusOf, entryOf, invited };
 }

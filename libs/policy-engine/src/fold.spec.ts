@@ -41,6 +41,7 @@ describe('folding statements', () => {
       roles: ['reader', 'auditor'],
       nkeys: [invitation.keys.nkey],
       channelKeys: [invitation.keys.channel.publicKeyText],
+      attributes: {},
       status: 'active',
       lockedUntil: null,
       createdAt: at(0),

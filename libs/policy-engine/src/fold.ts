@@ -1,65 +1,15 @@
-import type { PrincipalKind, Role, Statement, StatementOf, TrustRoot } from '@keymesh/contracts';
+import type { Statement, StatementOf } from '@keymesh/contracts';
 import { enrolmentIdOf } from './derived-ids.js';
+import { addKeys, removeKeys, setAttributes, setRoles } from './fold-principal.js';
+import {
+  checkKindAndRoles,
+  leavesAnOperator,
+  rootKeyOf,
+  takeKeys,
+  type FoldState,
+  type GrantedPrincipal,
+} from './fold-state.js';
 import { readStatement, rejected, type SignedStatement } from './statements.js';
-
-/** A principal as operators' statements made it; what the policy service took away is not in here. */
-export interface GrantedPrincipal {
-  readonly name: string;
-  readonly kind: PrincipalKind;
-  readonly roles: readonly Role[];
-  readonly nkeys: readonly string[];
-  readonly channelKeys: readonly string[];
-  /** By an operator's own statement. */
-  readonly disabled: boolean;
-  readonly createdAt: string;
-}
-
-/** An invitation that nobody has used. Whether it has expired is for the reader's clock. */
-export interface OpenEnrolment {
-  readonly enrolmentId: string;
-  readonly principal: string;
-  readonly kind: PrincipalKind;
-  readonly roles: readonly Role[];
-  readonly tokenNkey: string;
-  readonly tokenKey: string;
-  readonly issuedBy: string;
-  readonly issuedAt: string;
-  readonly expiresAt: string;
-}
-
-/** What a list of statements comes to. Changed in place while folding; nobody else holds it then. */
-export interface FoldState {
-  readonly trustRoot: TrustRoot;
-  readonly principals: Map<string, GrantedPrincipal>;
-  /** Open enrolments by principal. */
-  readonly enrolments: Map<string, OpenEnrolment>;
-  readonly statementIds: Set<string>;
-  /** Every nkey and public key ever named: none is accepted twice. */
-  readonly keys: Set<string>;
-  /** When an operator last said something about a principal. */
-  readonly lastSaidAt: Map<string, number>;
-}
-
-export const emptyFold = (trustRoot: TrustRoot): FoldState => ({
-  trustRoot,
-  principals: new Map(),
-  enrolments: new Map(),
-  statementIds: new Set(),
-  keys: new Set([trustRoot.meshPublicKey, trustRoot.bundlePublicKey]),
-  lastSaidAt: new Map(),
-});
-
-export const copyFold = (state: FoldState): FoldState => ({
-  trustRoot: state.trustRoot,
-  principals: new Map(state.principals),
-  enrolments: new Map(state.enrolments),
-  statementIds: new Set(state.statementIds),
-  keys: new Set(state.keys),
-  lastSaidAt: new Map(state.lastSaidAt),
-});
-
-const rootKeyOf = (state: FoldState, name: string): string | undefined =>
-  state.trustRoot.operators.find((operator) => operator.name === name)?.channelKey;
 
 /** Whether `key` speaks for the operator `name` at this point of the list. */
 function isOperator(state: FoldState, name: string, key: string): boolean {
@@ -78,9 +28,32 @@ export function applyStatement(state: FoldState, text: string): void {
   if (statement.meshId !== state.trustRoot.meshId) throw rejected('it is of another mesh');
   if (state.statementIds.has(statement.statementId)) throw rejected('it was already made');
   if (statement.type === 'enrolment.completed') complete(state, statement, signer);
+  else if (isAboutOwnKeys(statement)) applyOwn(state, statement, signer);
   else applyOperators(state, statement, signed);
   state.statementIds.add(statement.statementId);
+  state.history.set(statement.principal, [...(state.history.get(statement.principal) ?? []), statement]);
 }
+
+type KeyChange = StatementOf<'principal.keys-added' | 'principal.keys-removed'>;
+const isAboutOwnKeys = (statement: Statement): statement is KeyChange =>
+  (statement.type === 'principal.keys-added' || statement.type === 'principal.keys-removed') &&
+  statement.issuer === statement.principal;
+
+/** A principal about its own keys, by a channel key that it has at this point of the list. */
+function applyOwn(state: FoldState, statement: KeyChange, signer: string): void {
+  const principal = state.principals.get(statement.principal);
+  if (principal === undefined || principal.disabled || !principal.channelKeys.includes(signer))
+    throw rejected('its signer is no key of this principal');
+  const saidAt = Date.parse(statement.issuedAt);
+  const last = [state.lastSaidAt, state.lastOwnSaidAt].map((at) => at.get(principal.name) ?? -Infinity);
+  if (saidAt < Math.max(...last)) throw rejected('a newer statement about this principal exists');
+  changeKeys(state, statement);
+  // INVARIANT: a principal's own word, whatever time is in it, never makes an operator's word too old.
+  state.lastOwnSaidAt.set(principal.name, saidAt);
+}
+
+const changeKeys = (state: FoldState, statement: KeyChange): void =>
+  statement.type === 'principal.keys-added' ? addKeys(state, statement) : removeKeys(state, statement);
 
 function applyOperators(
   state: FoldState,
@@ -95,23 +68,11 @@ function applyOperators(
     throw rejected('a newer statement about this principal exists');
   if (statement.type === 'enrolment.issued') invite(state, statement);
   else if (statement.type === 'principal.granted') grant(state, statement);
-  else setStatus(state, statement);
+  else if (statement.type === 'principal.status-set') setStatus(state, statement);
+  else if (statement.type === 'principal.roles-set') setRoles(state, statement);
+  else if (statement.type === 'principal.attributes-set') setAttributes(state, statement);
+  else changeKeys(state, statement);
   state.lastSaidAt.set(statement.principal, saidAt);
-}
-
-// INVARIANT: only the mesh's own services are `system` and hold the roles made for them.
-function checkKindAndRoles(statement: StatementOf<'enrolment.issued' | 'principal.granted'>): void {
-  const system = statement.principal.startsWith('_');
-  if (system !== (statement.kind === 'system')) throw rejected('only names with _ are of kind system');
-  const ownRoles = statement.roles.filter((role) => role === 'rotator' || role === 'locker');
-  if (!system && ownRoles.length > 0) throw rejected('rotator and locker are for services of the mesh');
-  if (system && statement.roles.includes('operator')) throw rejected('a service of the mesh is no operator');
-}
-
-function takeKeys(state: FoldState, ...keys: readonly string[]): void {
-  if (new Set(keys).size !== keys.length || keys.some((key) => state.keys.has(key)))
-    throw rejected('a key in it is already in use');
-  for (const key of keys) state.keys.add(key);
 }
 
 function invite(state: FoldState, statement: StatementOf<'enrolment.issued'>): void {
@@ -174,7 +135,13 @@ function addPrincipal(
     channelKey: string;
   },
 ): void {
-  state.principals.set(rest.name, { ...rest, nkeys: [nkey], channelKeys: [channelKey], disabled: false });
+  state.principals.set(rest.name, {
+    ...rest,
+    nkeys: [nkey],
+    channelKeys: [channelKey],
+    attributes: {},
+    disabled: false,
+  });
 }
 
 function setStatus(state: FoldState, statement: StatementOf<'principal.status-set'>): void {
@@ -183,13 +150,4 @@ function setStatus(state: FoldState, statement: StatementOf<'principal.status-se
   const disabled = statement.status === 'disabled';
   if (disabled && !leavesAnOperator(state, principal.name)) throw rejected('no operator would be left');
   state.principals.set(principal.name, { ...principal, disabled });
-}
-
-function leavesAnOperator(state: FoldState, without: string): boolean {
-  const granted = [...state.principals.values()].some(
-    ({ name, roles, disabled }) => name !== without && roles.includes('operator') && !disabled,
-  );
-  return (
-    granted || state.trustRoot.operators.some(({ name }) => name !== without && !state.principals.has(name))
-  );
 }

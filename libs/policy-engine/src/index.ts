@@ -1,5 +1,6 @@
 export { signStatement, readStatement, type SignedStatement } from './statements.js';
-export { type OpenEnrolment } from './fold.js';
+export { type OpenEnrolment } from './fold-state.js';
+export { proveKey, type KeyProofBinding } from './key-proof.js';
 export {
   foldStatements,
   type Directory,

@@ -1,0 +1,99 @@
+import type { PrincipalAttributes, PrincipalKind, Role, Statement, TrustRoot } from '@keymesh/contracts';
+import { rejected } from './statements.js';
+
+/** A principal as operators' statements made it; what the policy service took away is not in here. */
+export interface GrantedPrincipal {
+  readonly name: string;
+  readonly kind: PrincipalKind;
+  readonly roles: readonly Role[];
+  readonly nkeys: readonly string[];
+  readonly channelKeys: readonly string[];
+  readonly attributes: PrincipalAttributes;
+  /** By an operator's own statement. */
+  readonly disabled: boolean;
+  readonly createdAt: string;
+}
+
+/** An invitation that nobody has used. Whether it has expired is for the reader's clock. */
+export interface OpenEnrolment {
+  readonly enrolmentId: string;
+  readonly principal: string;
+  readonly kind: PrincipalKind;
+  readonly roles: readonly Role[];
+  readonly tokenNkey: string;
+  readonly tokenKey: string;
+  readonly issuedBy: string;
+  readonly issuedAt: string;
+  readonly expiresAt: string;
+}
+
+/** What a list of statements comes to. Changed in place while folding; nobody else holds it then. */
+export interface FoldState {
+  readonly trustRoot: TrustRoot;
+  readonly principals: Map<string, GrantedPrincipal>;
+  /** Open enrolments by principal. */
+  readonly enrolments: Map<string, OpenEnrolment>;
+  readonly statementIds: Set<string>;
+  /** Every nkey and public key ever named: none is accepted twice. */
+  readonly keys: Set<string>;
+  /** When an operator last said something about a principal. */
+  readonly lastSaidAt: Map<string, number>;
+  /** When a principal last said something about its own keys. Apart, so that no principal can put operators off. */
+  readonly lastOwnSaidAt: Map<string, number>;
+  /** What was said about a principal, in order. */
+  readonly history: Map<string, readonly Statement[]>;
+}
+
+export const emptyFold = (trustRoot: TrustRoot): FoldState => ({
+  trustRoot,
+  principals: new Map(),
+  enrolments: new Map(),
+  statementIds: new Set(),
+  keys: new Set([trustRoot.meshPublicKey, trustRoot.bundlePublicKey]),
+  lastSaidAt: new Map(),
+  lastOwnSaidAt: new Map(),
+  history: new Map(),
+});
+
+export const copyFold = (state: FoldState): FoldState => ({
+  trustRoot: state.trustRoot,
+  principals: new Map(state.principals),
+  enrolments: new Map(state.enrolments),
+  statementIds: new Set(state.statementIds),
+  keys: new Set(state.keys),
+  lastSaidAt: new Map(state.lastSaidAt),
+  lastOwnSaidAt: new Map(state.lastOwnSaidAt),
+  history: new Map(state.history),
+});
+
+/** The key by which the trust root names an operator. */
+export const rootKeyOf = (state: FoldState, name: string): string | undefined =>
+  state.trustRoot.operators.find((operator) => operator.name === name)?.channelKey;
+
+// INVARIANT: only the mesh's own services are `system` and hold the roles made for them.
+export function checkKindAndRoles(
+  statement: Pick<GrantedPrincipal, 'kind' | 'roles'> & { readonly principal: string },
+): void {
+  const system = statement.principal.startsWith('_');
+  if (system !== (statement.kind === 'system')) throw rejected('only names with _ are of kind system');
+  const ownRoles = statement.roles.filter((role) => role === 'rotator' || role === 'locker');
+  if (!system && ownRoles.length > 0) throw rejected('rotator and locker are for services of the mesh');
+  if (system && statement.roles.includes('operator')) throw rejected('a service of the mesh is no operator');
+}
+
+/** Takes keys that nobody has ever had. @throws STATEMENT_REJECTED */
+export function takeKeys(state: FoldState, ...keys: readonly string[]): void {
+  if (new Set(keys).size !== keys.length || keys.some((key) => state.keys.has(key)))
+    throw rejected('a key in it is already in use');
+  for (const key of keys) state.keys.add(key);
+}
+
+/** Whether somebody else is an operator by operators' statements. */
+export function leavesAnOperator(state: FoldState, without: string): boolean {
+  const granted = [...state.principals.values()].some(
+    ({ name, roles, disabled }) => name !== without && roles.includes('operator') && !disabled,
+  );
+  return (
+    granted || state.trustRoot.operators.some(({ name }) => name !== without && !state.principals.has(name))
+  );
+}
