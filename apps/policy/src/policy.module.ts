@@ -7,8 +7,11 @@ import { openAuthority, type Authority } from './store/authority.js';
 import { makePolicyStore } from './store/book.js';
 import { PrincipalController } from './transport/principal.controller.js';
 import { OPERATIONS } from './transport/operations.js';
+import { PRINCIPAL_CHANGES, PrincipalChangesController } from './transport/principal-changes.js';
 import { makePolicyBucket } from './transport/policy-bucket.js';
-import { startWork } from './start-work.js';
+import { startWork, type Work } from './start-work.js';
+
+const WORK = Symbol('keymesh.policy.work');
 
 /** The policy service: it makes the bundles, so it is its own policy holder. */
 export function policyService(readConfig: () => PolicyConfig): ServiceDefinition<PolicyConfig> {
@@ -38,19 +41,21 @@ export function policyService(readConfig: () => PolicyConfig): ServiceDefinition
       health.register('bundle', () => ({ status: opened.isPublished() ? 'ok' : 'degraded' }));
       return opened.holder;
     },
-    controllers: [PrincipalController],
+    controllers: [PrincipalController, PrincipalChangesController],
     providers: [
       {
-        provide: OPERATIONS,
+        provide: WORK,
         inject: [KIT],
         useFactory: async (kit: ServiceKit<PolicyConfig>) => {
           if (authority === undefined)
             throw new Error(`${servicePrincipal('policy')} opens its book before it serves`);
           const work = await startWork(kit, authority);
           poke = () => work.relay.poke();
-          return work.operations;
+          return work;
         },
       },
+      { provide: OPERATIONS, inject: [WORK], useFactory: (work: Work) => work.operations },
+      { provide: PRINCIPAL_CHANGES, inject: [WORK], useFactory: (work: Work) => work.principalChanges },
     ],
   };
 }

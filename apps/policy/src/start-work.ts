@@ -7,33 +7,43 @@ import { fromCurveSeed } from '@nats-io/nkeys';
 import type { PolicyConfig } from './config.js';
 import { makeRecordMaker, type MakeRecord } from './domain/audit.js';
 import type { OperationPorts } from './domain/authorize.js';
-import type { CutConnections, Record } from './domain/ports.js';
+import type { CutConnections, CutRemovedKeys, Record } from './domain/ports.js';
 import { makeRefusals, type Refusals } from './domain/refusals.js';
 import { makePolicyMetrics, type PolicyMetrics } from './metrics.js';
+import { makeAddPrincipalKeys } from './operations/add-principal-keys.js';
 import { makeAdmitConnection } from './operations/admit-connection.js';
 import { makeCreatePrincipal } from './operations/create-principal.js';
+import { makeDescribePrincipal } from './operations/describe-principal.js';
 import { makeDisablePrincipal } from './operations/disable-principal.js';
 import { makeEnablePrincipal } from './operations/enable-principal.js';
 import { makeEnrolPrincipal } from './operations/enrol-principal.js';
 import { makeListPrincipals } from './operations/list-principals.js';
 import { makeLockPrincipal } from './operations/lock-principal.js';
+import { makeRemovePrincipalKeys } from './operations/remove-principal-keys.js';
+import { makeSetPrincipalAttributes } from './operations/set-principal-attributes.js';
+import { makeSetPrincipalRoles } from './operations/set-principal-roles.js';
 import { makeUnlockPrincipal } from './operations/unlock-principal.js';
 import type { Authority } from './store/authority.js';
 import { makeConnectionStore, type ConnectionStore } from './store/connections.js';
 import { serveAuthCallout } from './transport/auth-callout.js';
-import { makeCutConnections } from './transport/cut-connections.js';
+import { makeCutConnections, makeCutRemovedKeys } from './transport/cut-connections.js';
 import { isNonceSigned } from './transport/nkey-proof.js';
 import type { PolicyOperations } from './transport/operations.js';
+import type { PrincipalChanges } from './transport/principal-changes.js';
 
 type Kit = ServiceKit<PolicyConfig>;
 const FLUSH_MS = 5 * SECOND;
 const PRUNE_MS = 60 * SECOND;
 
+/** What goes on in the service, and what it answers. */
+export interface Work {
+  readonly operations: PolicyOperations;
+  readonly principalChanges: PrincipalChanges;
+  readonly relay: OutboxRelay;
+}
+
 /** Composition: which adapter fills which port. Starts the callout, the relay and the housekeeping; all stop with the service. */
-export async function startWork(
-  kit: Kit,
-  authority: Authority,
-): Promise<{ readonly operations: PolicyOperations; readonly relay: OutboxRelay }> {
+export async function startWork(kit: Kit, authority: Authority): Promise<Work> {
   const { journal, clock, logger, instance, config, metrics: kitMetrics } = kit;
   const metrics = makePolicyMetrics(kitMetrics.registry);
   const record: Record = ({ record: entry, beside }) => journal.record(entry, beside);
@@ -49,7 +59,7 @@ export async function startWork(
     onCommitted: () => relay.poke(),
     onLost,
   });
-  const cutConnections = await openCutting(kit, authority, connections, metrics);
+  const { cutConnections, cutRemovedKeys } = await openCutting(kit, authority, connections, metrics);
   serveConnections(kit, authority, { connections, makeRecord, refusals, metrics });
   keepHouse(kit, refusals, connections);
 
@@ -68,7 +78,14 @@ export async function startWork(
     lockPrincipal: makeLockPrincipal({ ...ports, clock, cutConnections }),
     unlockPrincipal: makeUnlockPrincipal({ ...ports, clock }),
   };
-  return { operations, relay };
+  const principalChanges: PrincipalChanges = {
+    describePrincipal: makeDescribePrincipal({ ...ports, record }),
+    setPrincipalRoles: makeSetPrincipalRoles({ ...ports, clock, cutConnections }),
+    setPrincipalAttributes: makeSetPrincipalAttributes({ ...ports, clock }),
+    addPrincipalKeys: makeAddPrincipalKeys({ ...ports, clock }),
+    removePrincipalKeys: makeRemovePrincipalKeys({ ...ports, clock, cutRemovedKeys }),
+  };
+  return { operations, principalChanges, relay };
 }
 
 function startRelay(kit: Kit): OutboxRelay {
@@ -91,7 +108,7 @@ async function openCutting(
   authority: Authority,
   connections: ConnectionStore,
   metrics: PolicyMetrics,
-): Promise<CutConnections> {
+): Promise<{ readonly cutConnections: CutConnections; readonly cutRemovedKeys: CutRemovedKeys }> {
   const { config, logger, health } = kit;
   const sys: MeshConnection = await connectMesh({
     servers: config.natsUrl,
@@ -101,13 +118,16 @@ async function openCutting(
   });
   kit.onShutdown('system account', () => sys.close());
   health.register('system-account', () => ({ status: sys.isConnected() ? 'ok' : 'degraded' }));
-  const cutConnections = makeCutConnections({
+  const cutting = {
     sys: sys.nats,
     connections,
-    onCut: (count) => metrics.cutConnections.inc(count),
-    onFailure: (error) => logger.warn({ err: error }, 'connections could not be cut'),
-  });
+    onCut: (count: number) => metrics.cutConnections.inc(count),
+    onFailure: (error: unknown) => logger.warn({ err: error }, 'connections could not be cut'),
+  };
+  const cutConnections = makeCutConnections(cutting);
+  const cutRemovedKeys = makeCutRemovedKeys(cutting);
   let disabled: ReadonlySet<string> = new Set();
+  let nkeysBefore: ReadonlyMap<string, readonly string[]> = new Map();
   const stop = authority.holder.onChange(({ directory }) => {
     metrics.countPrincipals(directory);
     const now = new Set(
@@ -116,9 +136,13 @@ async function openCutting(
     const newly = [...now].filter((name) => !disabled.has(name));
     disabled = now;
     if (newly.length > 0) void cutConnections(newly);
+    for (const { name, nkeys } of directory.list())
+      if (nkeysBefore.get(name)?.some((nkey) => !nkeys.includes(nkey)) === true)
+        void cutRemovedKeys(name, nkeys);
+    nkeysBefore = new Map(directory.list().map(({ name, nkeys }) => [name, nkeys]));
   });
   kit.onShutdown('cutting', stop);
-  return cutConnections;
+  return { cutConnections, cutRemovedKeys };
 }
 
 function serveConnections(

@@ -18,6 +18,7 @@ export * from './operations/vault-keys.js';
 export * from './operations/vault-types.js';
 export * from './operations/channel.js';
 export * from './operations/policy.js';
+export * from './operations/principals.js';
 export * from './operations/audit.js';
 export * from './operations/rotation.js';
 export * from './operations/anomaly-detector.js';

@@ -55,3 +55,6 @@ export type Record = (entry: AuditEntry) => Promise<void>;
 
 /** Closes every connection of these principals. Never throws; what cannot be closed now is tried again. */
 export type CutConnections = (principals: readonly string[]) => Promise<void>;
+
+/** Closes the connections of a principal that were not opened with one of these nkeys. Never throws. */
+export type CutRemovedKeys = (principal: string, keptNkeys: readonly string[]) => Promise<void>;

@@ -9,6 +9,8 @@ export interface RememberedConnection {
   readonly serverId: string;
   readonly clientId: number;
   readonly principal: string;
+  /** That it was opened with. */
+  readonly nkey: string | undefined;
   readonly expiresAtMs: number;
 }
 
@@ -43,7 +45,10 @@ export const makeAdmitConnection =
     const { principal, account, purpose, expiresAtMs } = admission;
     const facts = { account, purpose, serverId, clientId };
     const record = ports.makeRecord('connection.opened', 'success', { principal, facts });
-    await ports.remember({ serverId, clientId, principal, expiresAtMs }, { record, ...besideOf(host) });
+    await ports.remember(
+      { serverId, clientId, principal, nkey: ask.nkey, expiresAtMs },
+      { record, ...besideOf(host) },
+    );
     // INVARIANT: remembered first, then asked again. Whoever is disabled in between is either seen here, or cut by the one who
     // disables, who looks at what is remembered after the bundle is in force.
     const again = judge(ports, ask);

@@ -9,7 +9,7 @@ import { insertRecords } from './audit-outbox.js';
 const KEPT_PER_PRINCIPAL = 200;
 const KEPT_IN_MEMORY = 5_000;
 
-export type ConnectionPlace = Pick<RememberedConnection, 'serverId' | 'clientId'>;
+export type ConnectionPlace = Pick<RememberedConnection, 'serverId' | 'clientId' | 'nkey'>;
 
 export interface ConnectionStore {
   /** Never throws. */
@@ -67,9 +67,15 @@ async function insert(
 ): Promise<void> {
   await transact(dataSource, async (manager) => {
     await manager.query(
-      `INSERT INTO connection (server_id, client_id, principal, expires_at) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (server_id, client_id) DO UPDATE SET principal = $3, opened_at = now(), expires_at = $4`,
-      [connection.serverId, connection.clientId, connection.principal, new Date(connection.expiresAtMs)],
+      `INSERT INTO connection (server_id, client_id, principal, expires_at, nkey) VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT (server_id, client_id) DO UPDATE SET principal = $3, opened_at = now(), expires_at = $4, nkey = $5`,
+      [
+        connection.serverId,
+        connection.clientId,
+        connection.principal,
+        new Date(connection.expiresAtMs),
+        connection.nkey ?? null,
+      ],
     );
     await insertRecords(manager, [entry]);
   });
@@ -77,11 +83,15 @@ async function insert(
 
 function find(dataSource: DataSource, principal: string): Promise<ConnectionPlace[]> {
   return inStore(async () => {
-    const rows = await dataSource.query<{ server_id: string; client_id: string }[]>(
-      'SELECT server_id, client_id FROM connection WHERE principal = $1 ORDER BY opened_at DESC LIMIT $2',
+    const rows = await dataSource.query<{ server_id: string; client_id: string; nkey: string | null }[]>(
+      'SELECT server_id, client_id, nkey FROM connection WHERE principal = $1 ORDER BY opened_at DESC LIMIT $2',
       [principal, KEPT_PER_PRINCIPAL],
     );
-    return rows.map(({ server_id, client_id }) => ({ serverId: server_id, clientId: Number(client_id) }));
+    return rows.map(({ server_id, client_id, nkey }) => ({
+      serverId: server_id,
+      clientId: Number(client_id),
+      nkey: nkey ?? undefined,
+    }));
   });
 }
 

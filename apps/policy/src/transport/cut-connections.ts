@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { CutConnections } from '../domain/ports.js';
+import type { CutConnections, CutRemovedKeys } from '../domain/ports.js';
 import type { ConnectionPlace, ConnectionStore } from '../store/connections.js';
 
 export interface CutOptions {
@@ -38,6 +38,33 @@ export const makeCutConnections =
     );
   };
 
+/**
+ * Cuts the connections of a principal but for those that are remembered with an nkey that it still has: one that nobody remembers is
+ * cut too, because nobody knows its key; its client comes back by itself if its key is good.
+ */
+export const makeCutRemovedKeys =
+  ({ sys, connections, onCut, onFailure }: CutOptions): CutRemovedKeys =>
+  async (principal, keptNkeys) => {
+    try {
+      const remembered = await connections.find(principal);
+      const isKept = ({ nkey }: ConnectionPlace): boolean => nkey !== undefined && keptNkeys.includes(nkey);
+      const stays = new Set(remembered.filter(isKept).map(keyOf));
+      const live = await findLive(sys, principal);
+      const places = new Map(
+        [...remembered, ...live]
+          .filter((place) => !stays.has(keyOf(place)))
+          .map((place) => [keyOf(place), place]),
+      );
+      const kicked = await Promise.all([...places.values()].map((place) => kick(sys, place)));
+      onCut(kicked.filter(Boolean).length);
+      await connections.forget([...places.values()]);
+    } catch (error) {
+      onFailure(error);
+    }
+  };
+
+const keyOf = ({ serverId, clientId }: ConnectionPlace): string => `${serverId} ${String(clientId)}`;
+
 /** @returns whether there was such a connection. */
 async function kick(sys: CutOptions['sys'], { serverId, clientId }: ConnectionPlace): Promise<boolean> {
   try {
@@ -68,7 +95,8 @@ async function findLive(sys: CutOptions['sys'], principal: string): Promise<Conn
   );
   for await (const reply of replies) {
     const { server, data } = reply.json<Connz>();
-    for (const { cid } of data?.connections ?? []) places.push({ serverId: server?.id ?? '', clientId: cid });
+    for (const { cid } of data?.connections ?? [])
+      places.push({ serverId: server?.id ?? '', clientId: cid, nkey: undefined });
   }
   return places;
 }

@@ -67,6 +67,10 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
       cut.push(...principals);
       return Promise.resolve();
     },
+    cutRemovedKeys: (principal: string, kept: readonly string[]) => {
+      cut.push(`${principal} but ${kept.join(' ')}`);
+      return Promise.resolve();
+    },
     mesh: { meshId: mesh.trustRoot.meshId, meshPublicKey: mesh.trustRoot.meshPublicKey },
     // What specs look at.
     cut,

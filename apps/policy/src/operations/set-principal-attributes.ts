@@ -1,0 +1,33 @@
+import type { ReplyOf, setPrincipalAttributes } from '@keymesh/contracts';
+import type { Clock } from '@keymesh/kernel';
+import type { Handler } from '@keymesh/mesh';
+import { authorize, requestKey, type OperationPorts } from '../domain/authorize.js';
+import { readFreshStatement } from '../domain/fresh-statement.js';
+import { findPrincipal } from '../domain/guards.js';
+
+/** An operator says by its own signature what a principal belongs to. The whole of it: what is not named is no longer so. */
+export const makeSetPrincipalAttributes =
+  (ports: OperationPorts & { readonly clock: Clock }): Handler<typeof setPrincipalAttributes> =>
+  async ({ statement: text }, call) => {
+    const { book, makeRecord, clock } = ports;
+    const { principal, attributes } = readFreshStatement(text, 'principal.attributes-set', call, clock);
+    const decision = await authorize(ports, call, {
+      action: 'principal.write',
+      type: 'principal.attributes-set',
+      subject: principal,
+    });
+    return book.change<ReplyOf<typeof setPrincipalAttributes>>(requestKey(call), (state) => {
+      findPrincipal(state, principal);
+      const reply = (bundleVersion: number) => ({ principal, bundleVersion });
+      if (state.directory.statements.includes(text)) return { records: [], reply };
+      state.directory.extend([text]);
+      const facts = { set: Object.keys(attributes).sort().join(' ') };
+      const record = makeRecord('principal.attributes-set', 'success', {
+        call,
+        subject: principal,
+        decision,
+        facts,
+      });
+      return { change: { statements: [text] }, records: [{ record }], reply };
+    });
+  };
