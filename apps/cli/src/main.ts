@@ -9,6 +9,7 @@ import { enrolCommand } from './commands/enrol-command.js';
 import { exportCommand } from './commands/export-commands.js';
 import { findingsCommand } from './commands/finding-command.js';
 import { fsckCommand } from './commands/fsck-command.js';
+import { grantCommands } from './commands/grant-commands.js';
 import { importCommand } from './commands/import-commands.js';
 import { keyCommand } from './commands/key-commands.js';
 import { leaseCommand } from './commands/lease-commands.js';
@@ -39,6 +40,7 @@ export function makeProgram(): Command {
     templateCommand(),
     typeCommand(),
     principalCommand(),
+    ...grantCommands(),
     enrolCommand(),
     auditCommand(),
     backupCommand(),

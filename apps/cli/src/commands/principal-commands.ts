@@ -9,22 +9,35 @@ import {
   type PrincipalKind,
   type Role,
 } from '@keymesh/contracts';
-import { fromBase64Url, HOUR, Secret, signingKeyOf, type SigningKey } from '@keymesh/kernel';
+import { HOUR, signingKeyOf, type Secret } from '@keymesh/kernel';
 import { enrolmentIdOf, makeEnrolmentToken, signStatement } from '@keymesh/policy-engine';
 import type { Profile } from '@keymesh/client';
 import { Command, Option } from 'commander';
 import { makeCommand, runCommand, type CommonOptions } from '../command.js';
 import { nkeyOfSeed } from '../nkey-of-seed.js';
+import { signingKeyOfProfile } from '../rotate-keys.js';
 import { note, print, printJson, table } from '../output.js';
+import {
+  enableCommand,
+  lockCommand,
+  setAttributesCommand,
+  showCommand,
+} from './principal-change-commands.js';
+import { rotateKeyCommand } from './rotate-key-command.js';
 
-/** `principal create|list|disable|unlock`. */
+/** `principal create|list|show|disable|enable|lock|unlock|rotate-key|set-attributes`. */
 export const principalCommand = (): Command =>
   new Command('principal')
     .description('Who may use the mesh.')
     .addCommand(create())
     .addCommand(list())
+    .addCommand(showCommand())
     .addCommand(disable())
-    .addCommand(unlock());
+    .addCommand(enableCommand())
+    .addCommand(lockCommand())
+    .addCommand(unlock())
+    .addCommand(rotateKeyCommand())
+    .addCommand(setAttributesCommand());
 
 interface CreateOptions extends CommonOptions {
   readonly kind: PrincipalKind;
@@ -102,18 +115,13 @@ function invitation(
         tokenKey,
         expiresAt: expiresAt.toISOString(),
       },
-      operatorKey(profile),
+      signingKeyOfProfile(profile),
     );
     return { token, statement };
   } finally {
     connectSeed.dispose();
     signSeed.dispose();
   }
-}
-
-function operatorKey(profile: Profile): SigningKey {
-  using seed = new Secret(fromBase64Url(profile.channelSeed) ?? new Uint8Array(), 'channel-seed');
-  return signingKeyOf(seed);
 }
 
 function list(): Command {
