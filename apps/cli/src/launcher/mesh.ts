@@ -24,6 +24,15 @@ export interface Mesh {
   restart(names: readonly string[]): Promise<void>;
 }
 
+interface MeshState {
+  stopping: boolean;
+  starting?: Promise<Facts>;
+  stopped?: Promise<void>;
+  facts?: Facts;
+  http?: Server;
+  backups?: BackupSchedule | undefined;
+}
+
 /**
  * The embedded mesh of one KEYMESH_HOME, which it locks. Nothing runs before `start`.
  * @throws UNAVAILABLE when another launcher runs on that home.
@@ -36,16 +45,7 @@ export function makeMesh(config: LauncherConfig): Mesh {
   const keepers = new Map<string, Keeper>();
   const external = new Set<string>();
   const versions = readVersions(config);
-  const state: {
-    stopping: boolean;
-    starting?: Promise<Facts>;
-    stopped?: Promise<void>;
-    facts?: Facts;
-    http?: Server;
-    backups?: BackupSchedule | undefined;
-  } = {
-    stopping: false,
-  };
+  const state: MeshState = { stopping: false };
   const health = () => meshHealth(home, keepers, external);
 
   const start = async (): Promise<Facts> => {
