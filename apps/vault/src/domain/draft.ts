@@ -78,7 +78,9 @@ export function draftCredential(
 /** What a store says about the credential itself; what it does not say stays as it is. */
 export function requestedMetadata(
   request: Request,
-): Partial<Pick<Credential, 'provider' | 'description' | 'tags' | 'label' | 'sensitivity' | 'rotation' | 'expiresAtMs'>> {
+): Partial<
+  Pick<Credential, 'provider' | 'description' | 'tags' | 'label' | 'sensitivity' | 'rotation' | 'expiresAtMs'>
+> {
   const rotation: RotationSettings | undefined = request.rotation;
   return {
     ...(request.provider === undefined ? {} : { provider: request.provider }),

@@ -7,7 +7,9 @@ import { SystemKeyEntity } from './entities/key.entities.js';
 
 export type SystemKeyPurpose = SystemKeyEntity['purpose'];
 /** What binds a system key to its purpose. */
-export const systemKeyContext = (purpose: SystemKeyPurpose) => ({ purpose: `keymesh/v1/system-key/${purpose}` });
+export const systemKeyContext = (purpose: SystemKeyPurpose) => ({
+  purpose: `keymesh/v1/system-key/${purpose}`,
+});
 
 /** @returns the unwrapped key, which the caller disposes; undefined when it was never made. @throws KMS_UNAVAILABLE, DECRYPTION_FAILED, STORE_UNAVAILABLE */
 export async function findSystemKey(

@@ -9,7 +9,9 @@ export type Breakpoint =
 
 export interface Breakpoints {
   /** Whoever comes there from now on waits. @returns until somebody does; then lets all go on. */
-  arm(at: Breakpoint): Promise<{ readonly reached: () => Promise<void>; readonly release: () => Promise<void> }>;
+  arm(
+    at: Breakpoint,
+  ): Promise<{ readonly reached: () => Promise<void>; readonly release: () => Promise<void> }>;
   stop(): Promise<void>;
 }
 
