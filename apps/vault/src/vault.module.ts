@@ -31,7 +31,8 @@ import {
   TYPE_CONTRACTS,
   VERSION_CONTRACTS,
 } from './transport/contracts.js';
-import { openFlooredPolicy } from './transport/floored-policy.js';
+import { openFlooredPolicy, type FlooredPolicy } from './transport/floored-policy.js';
+import { recordRefusedBundles } from './transport/record-refused-bundles.js';
 import { OPERATIONS, type VaultOperations } from './transport/operations.js';
 
 type Kit = ServiceKit<VaultConfig>;
@@ -51,6 +52,7 @@ export function makeVaultService(
   config: () => VaultConfig = readVaultConfig,
 ): ServiceDefinition<VaultConfig> {
   let store: VaultStore | undefined;
+  let policy: FlooredPolicy | undefined;
   let ledgerLag: LedgerLag | undefined;
   let metrics: VaultMetrics | undefined;
   let keys: Promise<VaultKeys> | undefined;
@@ -73,9 +75,10 @@ export function makeVaultService(
     config,
     database: { schema: 'vault', entities: vaultEntities, poolSize: 16 },
     async policy({ config: { trustRoot }, dataSource, onShutdown, ...kit }) {
-      const policy = await openFlooredPolicy({ ...kit, trustRoot, floor: makeBundleFloor(dataSource) });
-      onShutdown('policy watch', () => policy.stop());
-      return policy;
+      const opened = await openFlooredPolicy({ ...kit, trustRoot, floor: makeBundleFloor(dataSource) });
+      onShutdown('policy watch', () => opened.stop());
+      policy = opened;
+      return opened;
     },
     async channelKeys(kit) {
       const { meshKey } = await keysOf(kit);
@@ -89,6 +92,7 @@ export function makeVaultService(
         provide: OPERATIONS,
         inject: [KIT],
         async useFactory(kit: Kit): Promise<VaultOperations> {
+          if (policy !== undefined) recordRefusedBundles(kit, policy);
           const opened = await keysOf(kit);
           store = await openStore(kit, opened.seal, metricsOf(kit));
           const { breachedPasswordsFile } = kit.config;

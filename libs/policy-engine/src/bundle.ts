@@ -79,6 +79,15 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
+/**
+ * Whether a bundle goes on from what was accepted before: the same statements in the same order, and perhaps more.
+ * INVARIANT: whoever holds the bundle key can leave nothing out towards a reader that saw it once.
+ */
+export const followsOn = (
+  bundle: Pick<PolicyBundle, 'statements'>,
+  accepted: Pick<Directory, 'statements'>,
+): boolean => startsWith(bundle.statements, accepted.statements);
+
 const startsWith = (texts: readonly string[], prefix: readonly string[]): boolean =>
   prefix.length <= texts.length && prefix.every((text, index) => texts[index] === text);
 

@@ -9,7 +9,7 @@ export {
   type PrincipalStatus,
   type Taken,
 } from './directory.js';
-export { signBundle, openBundle, readBundle, type OpenedBundle } from './bundle.js';
+export { signBundle, openBundle, readBundle, followsOn, type OpenedBundle } from './bundle.js';
 export { BUILT_IN_POLICIES, ROLE_ACTIONS, type Policy } from './built-in-policies.js';
 export { CEDAR_SCHEMA } from './cedar-schema.js';
 export { validatePolicies } from './cedar.js';

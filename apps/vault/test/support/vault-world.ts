@@ -43,6 +43,8 @@ export interface VaultWorld {
   startVaultProcess(more?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
   /** As {@link addPrincipal}, and connects it through the channel. */
   addClient(name: string, roles: readonly Role[]): Promise<Caller>;
+  /** Connects a principal through the channel. */
+  callerOf(principal: TestPrincipal): Promise<Caller>;
   /** Makes a principal and lets every instance know. */
   addPrincipal(name: string, roles: readonly Role[]): Promise<TestPrincipal>;
   /** A bundle that takes something away. */
@@ -135,6 +137,7 @@ export async function startVaultWorld(kms?: Readonly<Record<string, string>>): P
       processes.push(started);
       return started;
     },
+    callerOf,
     addPrincipal,
     addClient: async (name, roles) => callerOf(await addPrincipal(name, roles)),
     publish: (taken) => home.publishBundle(clients, taken),

@@ -1,7 +1,7 @@
-import type { TrustRoot } from '@keymesh/contracts';
+import { failure, type TrustRoot } from '@keymesh/contracts';
 import { KeymeshError, systemClock, type Clock } from '@keymesh/kernel';
 import { watchPolicyBundle, type MeshConnection } from '@keymesh/mesh';
-import { makePolicyEngine, openBundle } from '@keymesh/policy-engine';
+import { followsOn, makePolicyEngine, openBundle } from '@keymesh/policy-engine';
 import type { Logger } from '../telemetry/logger.js';
 import type { Metrics } from '../telemetry/metrics.js';
 import { observeDecisions } from './observe-decisions.js';
@@ -44,6 +44,7 @@ export function watchPolicy(options: WatchPolicyOptions): PolicyHolder & { stop(
 
 /**
  * Opens a bundle and makes its engine.
+ * @param previous the bundle that was accepted before: a newer one has all its statements, or it is refused.
  * @throws POLICY_UNAVAILABLE, STATEMENT_REJECTED when it does not hold.
  */
 export function openPolicy(
@@ -55,5 +56,7 @@ export function openPolicy(
   }: { readonly previous?: CurrentPolicy | undefined; readonly clock?: Clock } = {},
 ): CurrentPolicy {
   const { bundle, directory } = openBundle(bytes, trustRoot, { previous: previous?.directory, clock });
+  if (previous !== undefined && bundle.version > previous.version && !followsOn(bundle, previous.directory))
+    throw failure('POLICY_UNAVAILABLE', { details: { because: 'the bundle leaves out what was accepted' } });
   return { version: bundle.version, engine: makePolicyEngine(bundle, directory), directory };
 }

@@ -42,6 +42,8 @@ export async function makeServiceHome(mesh: TestMesh, postgres: TestPostgres): P
     });
   }
   let version = 0;
+  // Operators' words are said once: a bundle has all of those before it.
+  const statements = new Map<string, string>();
   return {
     folder,
     environmentOf: (service, more = {}) => ({
@@ -56,36 +58,49 @@ export async function makeServiceHome(mesh: TestMesh, postgres: TestPostgres): P
     publishBundle: async (clients, taken = []) => {
       version += 1;
       const principals = [...SERVICES.map((service) => mesh.identities[service]), ...clients];
-      await putPolicyBundle(policy, signBundle(bundleOf(mesh, version, principals, taken), mesh.bundleKey));
+      for (const principal of principals)
+        if (!statements.has(principal.name))
+          statements.set(principal.name, grantOf(mesh, principal, statements.size));
+      const bundle = bundleOf(mesh, version, [...statements.values()], taken);
+      await putPolicyBundle(policy, signBundle(bundle, mesh.bundleKey));
     },
     stop: () => rm(folder, { recursive: true, force: true }),
   };
 }
 
-function bundleOf(
+const bundleOf = (
   mesh: TestMesh,
   version: number,
-  principals: readonly TestPrincipal[],
+  statements: string[],
   taken: PolicyBundle['taken'],
-): PolicyBundle {
-  const { meshId } = mesh.trustRoot;
-  const issuedAt = new Date().toISOString();
-  const grant = ({ name, kind, roles, publicNkey, signingKey }: TestPrincipal, index: number): string =>
-    signStatement(
-      {
-        v: 1,
-        meshId,
-        type: 'principal.granted',
-        statementId: `00000000-0000-7000-8000-${String(index).padStart(12, '0')}`,
-        issuedAt,
-        issuer: mesh.operator.name,
-        principal: name,
-        kind,
-        roles: [...roles],
-        nkey: publicNkey,
-        channelKey: signingKey.publicKeyText,
-      },
-      mesh.operator.signingKey,
-    );
-  return { v: 1, meshId, version, issuedAt, statements: principals.map(grant), policies: [], taken };
-}
+): PolicyBundle => ({
+  v: 1,
+  meshId: mesh.trustRoot.meshId,
+  version,
+  issuedAt: new Date().toISOString(),
+  statements,
+  policies: [],
+  taken,
+});
+
+const grantOf = (
+  mesh: TestMesh,
+  { name, kind, roles, publicNkey, signingKey }: TestPrincipal,
+  index: number,
+): string =>
+  signStatement(
+    {
+      v: 1,
+      meshId: mesh.trustRoot.meshId,
+      type: 'principal.granted',
+      statementId: `00000000-0000-7000-8000-${String(index).padStart(12, '0')}`,
+      issuedAt: new Date().toISOString(),
+      issuer: mesh.operator.name,
+      principal: name,
+      kind,
+      roles: [...roles],
+      nkey: publicNkey,
+      channelKey: signingKey.publicKeyText,
+    },
+    mesh.operator.signingKey,
+  );
