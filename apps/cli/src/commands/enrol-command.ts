@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { writeProfile, type Profile } from '@keymesh/client';
 import { enrolPrincipal, failure, type ReplyOf } from '@keymesh/contracts';
-import { makeSigningKey, Secret, signingKeyOf, toBase64Url } from '@keymesh/kernel';
+import { KeymeshError, Secret, signingKeyOf, type SigningKey } from '@keymesh/kernel';
 import { callPlain, connectMesh } from '@keymesh/mesh';
 import {
   enrolmentIdOf,
@@ -11,11 +11,17 @@ import {
   signStatement,
   type EnrolmentToken,
 } from '@keymesh/policy-engine';
-import { createUser } from '@nats-io/nkeys';
 import type { Command } from 'commander';
 import { makeCommand, runCommand, type CommonOptions } from '../command.js';
 import { nkeyOfSeed } from '../nkey-of-seed.js';
 import { print, printJson } from '../output.js';
+import {
+  dropPendingKeys,
+  makePendingKeys,
+  readPendingKeys,
+  writePendingKeys,
+  type PendingKeys,
+} from '../pending-keys.js';
 import { readValue } from '../value-input.js';
 
 interface EnrolOptions extends CommonOptions {
@@ -37,8 +43,10 @@ export const enrolCommand = (): Command =>
     .action(async (options: EnrolOptions) => {
       await runCommand('enrol', options, async (session) => {
         const token = readEnrolmentToken(await tokenText(options));
-        const profile = await enrol(token, options.natsUrl ?? (await session.facts()).natsUrl, options.as);
+        const natsUrl = options.natsUrl ?? (await session.facts()).natsUrl;
+        const profile = await enrol(token, natsUrl, options.as, session.home);
         await writeProfile(session.home, profile);
+        await dropPendingKeys(session.home, waitingKeys(token));
         if (options.json)
           printJson({ principal: profile.principal, profile: profile.name, meshId: profile.meshId });
         else print(`Enrolled ${profile.principal}. Use it with --profile ${profile.name}.`);
@@ -52,32 +60,22 @@ async function tokenText({ token }: EnrolOptions): Promise<string> {
   return Buffer.from(typed.expose()).toString('utf8');
 }
 
+/**
+ * Keys are made once for a token and kept until the profile has them: the answer may be lost after the mesh took them, and a token
+ * works once. Given again, the same statement over the connection that the new keys open gets the same answer.
+ */
 async function enrol(
   token: EnrolmentToken,
   natsUrl: string,
   profileName: string | undefined,
+  home: string,
 ): Promise<Profile> {
   const { principal } = token;
-  const nkey = createUser();
-  const { key, seed } = makeSigningKey();
   const tokenKey = signingKeyOf(token.signSeed);
-  const meshId = meshIdOfHash(token.meshKeyHash);
-  const statement = signStatement(
-    {
-      v: 1,
-      type: 'enrolment.completed',
-      meshId,
-      statementId: randomUUID(),
-      issuedAt: new Date().toISOString(),
-      issuer: principal,
-      principal,
-      enrolment: enrolmentIdOf(tokenKey.publicKeyText),
-      nkey: nkey.getPublicKey(),
-      channelKey: key.publicKeyText,
-    },
-    tokenKey,
-  );
-  const reply = await sendCompletion(token, natsUrl, statement);
+  const what = waitingKeys(token);
+  const keys = (await readPendingKeys(home, what)) ?? withStatement(token, tokenKey, makePendingKeys(null));
+  await writePendingKeys(home, what, keys);
+  const reply = await sendCompletion(token, natsUrl, keys);
   // The only thing that ties this connection to the mesh that the operator meant.
   if (!isMeshKeyOfToken(token, reply.meshPublicKey)) {
     throw failure('ENROLMENT_REJECTED', {
@@ -85,36 +83,63 @@ async function enrol(
         'This mesh is not the one that the token is for. Check --nats-url, and tell the operator.',
     });
   }
-  try {
-    const nkeySeed = Buffer.from(nkey.getSeed()).toString('utf8');
-    // EXPOSE: the profile file (mode 0600) is where this seed lives.
-    const channelSeed = toBase64Url(seed.expose());
-    return {
-      v: 1,
-      name: profileName ?? principal,
-      meshId,
-      meshPublicKey: reply.meshPublicKey,
-      principal,
-      natsUrl,
-      nkeySeed,
-      channelSeed,
-    };
-  } finally {
-    seed.dispose();
-  }
+  return {
+    v: 1,
+    name: profileName ?? principal,
+    meshId: meshIdOfHash(token.meshKeyHash),
+    meshPublicKey: reply.meshPublicKey,
+    principal,
+    natsUrl,
+    nkeySeed: keys.nkeySeed,
+    channelSeed: keys.channelSeed,
+  };
 }
 
-/** Over a connection that the token's nkey may open and that reaches this one operation. */
+const waitingKeys = (token: EnrolmentToken): string =>
+  `enrol-${enrolmentIdOf(signingKeyOf(token.signSeed).publicKeyText)}`;
+
+const withStatement = (
+  { principal, meshKeyHash }: EnrolmentToken,
+  tokenKey: SigningKey,
+  keys: PendingKeys,
+): PendingKeys => ({
+  ...keys,
+  statement: signStatement(
+    {
+      v: 1,
+      type: 'enrolment.completed',
+      meshId: meshIdOfHash(meshKeyHash),
+      statementId: randomUUID(),
+      issuedAt: new Date().toISOString(),
+      issuer: principal,
+      principal,
+      enrolment: enrolmentIdOf(tokenKey.publicKeyText),
+      nkey: keys.nkey,
+      channelKey: keys.channelKey,
+    },
+    tokenKey,
+  ),
+});
+
+/** Over a connection that the token's nkey may open and that reaches this one operation; or, when the mesh has the keys already, theirs. */
 async function sendCompletion(
   token: EnrolmentToken,
   natsUrl: string,
-  statement: string,
+  { statement, nkeySeed }: PendingKeys,
 ): Promise<ReplyOf<typeof enrolPrincipal>> {
-  const nkeySeed = new Secret(nkeyOfSeed(token.connectSeed).getSeed(), 'nkey-seed');
-  const connection = await connectMesh({ servers: natsUrl, nkeySeed, principal: token.principal });
+  const send = async (seed: Secret): Promise<ReplyOf<typeof enrolPrincipal>> => {
+    const connection = await connectMesh({ servers: natsUrl, nkeySeed: seed, principal: token.principal });
+    try {
+      return await callPlain(connection, token.principal, enrolPrincipal, { statement: statement ?? '' });
+    } finally {
+      await connection.close();
+    }
+  };
   try {
-    return await callPlain(connection, token.principal, enrolPrincipal, { statement });
-  } finally {
-    await connection.close();
+    return await send(new Secret(nkeyOfSeed(token.connectSeed).getSeed(), 'nkey-seed'));
+  } catch (error) {
+    if (!KeymeshError.is(error) || error.code !== 'DENIED') throw error;
+    // Refused for the token: used by these keys, or no good. Only in the first case the mesh knows them.
+    return await send(Secret.fromText(nkeySeed, 'nkey-seed')).catch(() => Promise.reject(error));
   }
 }

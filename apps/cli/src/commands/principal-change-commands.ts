@@ -5,6 +5,7 @@ import {
   failure,
   lockPrincipal,
   principalAttributes,
+  removePrincipalKeys,
   setPrincipalAttributes,
   type PrincipalAttributes,
 } from '@keymesh/contracts';
@@ -78,6 +79,34 @@ export const lockCommand = (): Command =>
         });
       },
     );
+
+/** `principal remove-key`: by an operator, of whomever; the holder itself rotates. */
+export const removeKeyCommand = (): Command =>
+  makeCommand(
+    'remove-key',
+    'End keys of a principal; their sessions and connections end too.',
+    'keymesh principal remove-key billing UABC…',
+  )
+    .argument('<name>')
+    .argument('<key...>', 'nkeys or channel keys, as `keymesh principal show` tells them')
+    .action(async (name: string, keys: readonly string[], options: CommonOptions) => {
+      await runCommand('principal remove-key', options, async (session) => {
+        const profile = await session.profile();
+        const isNkey = (key: string): boolean => /^U[A-Z2-7]{55}$/.test(key);
+        const statement = signStatement(
+          {
+            ...said(profile, name),
+            type: 'principal.keys-removed',
+            nkeys: keys.filter(isNkey),
+            channelKeys: keys.filter((key) => !isNkey(key)),
+          },
+          signingKeyOfProfile(profile),
+        );
+        const reply = await (await session.keymesh()).call(removePrincipalKeys, { statement });
+        if (options.json) printJson(reply);
+        else print(`Removed ${String(keys.length)} of the keys of ${name}.`);
+      });
+    });
 
 interface AttributeOptions extends CommonOptions {
   readonly team?: string;

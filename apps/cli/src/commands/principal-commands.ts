@@ -20,12 +20,13 @@ import { note, print, printJson, table } from '../output.js';
 import {
   enableCommand,
   lockCommand,
+  removeKeyCommand,
   setAttributesCommand,
   showCommand,
 } from './principal-change-commands.js';
 import { rotateKeyCommand } from './rotate-key-command.js';
 
-/** `principal create|list|show|disable|enable|lock|unlock|rotate-key|set-attributes`. */
+/** `principal create|list|show|disable|enable|lock|unlock|rotate-key|remove-key|set-attributes`. */
 export const principalCommand = (): Command =>
   new Command('principal')
     .description('Who may use the mesh.')
@@ -37,6 +38,7 @@ export const principalCommand = (): Command =>
     .addCommand(lockCommand())
     .addCommand(unlock())
     .addCommand(rotateKeyCommand())
+    .addCommand(removeKeyCommand())
     .addCommand(setAttributesCommand());
 
 interface CreateOptions extends CommonOptions {
