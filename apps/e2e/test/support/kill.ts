@@ -9,6 +9,8 @@ export type Part = (typeof PARTS)[number];
 interface PartStatus {
   readonly state: string;
   readonly pid?: number;
+  /** Of /metrics and /health; services only. */
+  readonly httpPort?: number;
 }
 interface Status {
   readonly status: string;
