@@ -81,7 +81,7 @@ export async function startWork(kit: Kit, authority: Authority): Promise<Work> {
   const principalChanges: PrincipalChanges = {
     describePrincipal: makeDescribePrincipal({ ...ports, record }),
     setPrincipalRoles: makeSetPrincipalRoles({ ...ports, clock, cutConnections }),
-    setPrincipalAttributes: makeSetPrincipalAttributes({ ...ports, clock }),
+    setPrincipalAttributes: makeSetPrincipalAttributes({ ...ports, clock, cutConnections }),
     addPrincipalKeys: makeAddPrincipalKeys({ ...ports, clock }),
     removePrincipalKeys: makeRemovePrincipalKeys({ ...ports, clock, cutRemovedKeys }),
   };

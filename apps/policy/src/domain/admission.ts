@@ -7,6 +7,7 @@ import {
 } from '@keymesh/contracts';
 import { HOUR, MINUTE, type Clock } from '@keymesh/kernel';
 import type { Directory, PrincipalStatus } from '@keymesh/policy-engine';
+import { isInNetworks } from './networks.js';
 
 /** Who knocks, as the NATS server says. Nothing of it is proven but that the server asks. */
 export interface ConnectionAsk {
@@ -21,7 +22,12 @@ export interface ConnectionAsk {
 
 /** Why not. For our records; the client hears one neutral sentence. */
 export type RefusalReason =
-  'no-key' | 'unknown-key' | 'not-proven' | 'system' | Exclude<PrincipalStatus, 'active' | 'invited'>;
+  | 'no-key'
+  | 'unknown-key'
+  | 'not-proven'
+  | 'system'
+  | 'network'
+  | Exclude<PrincipalStatus, 'active' | 'invited'>;
 
 /** What a connection may do, and until when. */
 export interface Admission {
@@ -73,6 +79,8 @@ export function judgeConnection(
   if (entry.kind === 'system') return { admitted: false, reason: 'system', principal };
   if (entry.status === 'disabled' || entry.status === 'locked')
     return { admitted: false, reason: entry.status, principal };
+  if (!isInNetworks(ask.host, entry.attributes.networks))
+    return { admitted: false, reason: 'network', principal };
   const reads = entry.roles.includes('siem');
   const expiresAtMs = clock.now() + LONGEST_MS - Math.floor(random() * JITTER_MS);
   return {

@@ -12,6 +12,7 @@ import {
 import type { Role, Statement } from '@keymesh/contracts';
 import { makeFakePorts, type FakePorts } from '../../test/support/fake-ports.js';
 import { callOf, makeBookMesh, makeInvitation, type BookMesh } from '../../test/support/invitations.js';
+import { judgeConnection } from '../domain/admission.js';
 import { makeAddPrincipalKeys } from './add-principal-keys.js';
 import { makeCreatePrincipal } from './create-principal.js';
 import { makeDescribePrincipal } from './describe-principal.js';
@@ -160,6 +161,25 @@ describe('setPrincipalAttributes', () => {
     ]);
     expect(JSON.stringify(ports.records('principal.attributes-set'))).not.toContain('payments');
     await expectCode(set({ team: 'x' }, callOf('billing')), 'DENIED');
+  });
+
+  it('cuts connections where it names networks: they come back from where they may be', async () => {
+    await set({ networks: ['10.0.0.0/8'] });
+    await set({ networks: ['10.0.0.0/8'], team: 'payments' });
+    expect(ports.cut).toEqual(['billing', 'billing']);
+    const ask = (host: string | undefined) => ({
+      nkey: billing.publicNkey,
+      signature: 'proven',
+      nonce: 'n',
+      serverId: 's',
+      clientId: 1,
+      host,
+    });
+    const judge = (host: string | undefined) =>
+      judgeConnection(ask(host), ports.state().directory, { clock, random: () => 0, isProven: () => true });
+    expect(judge('10.1.1.1').admitted).toBe(true);
+    for (const host of ['11.1.1.1', undefined])
+      expect(judge(host)).toEqual({ admitted: false, reason: 'network', principal: 'billing' });
   });
 });
 

@@ -68,6 +68,24 @@ describe('what an audit log says of the time after a backup', () => {
     ]);
   });
 
+  test('who lost roles, or keys by an operator’s word, is disabled, because a backup gives them back', () => {
+    const about = (type: string, id: string, by: string, facts: AuditRecord['facts'] = {}) =>
+      record(type, { service: 'policy', principal: by, resource: { kind: 'principal', id }, facts });
+    const { takings } = fold(
+      about('principal.roles-set', 'demoted', 'operator', { before: 'reader writer', roles: 'reader' }),
+      about('principal.roles-set', 'emptied', 'operator', { before: 'reader', roles: '' }),
+      about('principal.roles-set', 'promoted', 'operator', { before: '', roles: 'reader' }),
+      about('principal.keys-removed', 'robbed', 'operator'),
+      about('principal.enabled', 'robbed', 'operator'),
+      about('principal.keys-removed', 'rotated', 'rotated'),
+    );
+    expect(takings.map(({ principal, status }) => [principal, status])).toEqual([
+      ['demoted', 'disabled'],
+      ['emptied', 'disabled'],
+      ['robbed', 'disabled'],
+    ]);
+  });
+
   test('epochs that were begun are known', () => {
     expect(
       fold(record('backup.restored', { resource: { kind: 'backup' }, facts: { epoch: 8_000 } })).maxEpoch,

@@ -71,6 +71,8 @@ export function makeLaterReader() {
         until: record.facts.lockedUntil,
         reason,
       });
+    if (isTakenByOthers(record, principal))
+      takings.set(`${principal} changed`, { principal, status: 'disabled', until: null, reason: CHANGED });
     if (record.type === 'principal.enabled') takings.delete(`${principal} disabled`);
     if (['principal.enabled', 'principal.unlocked'].includes(record.type))
       takings.delete(`${principal} locked`);
@@ -91,6 +93,21 @@ export function makeLaterReader() {
     }),
   };
 }
+
+const CHANGED = 'roles or keys were taken after the backup: take them again before enabling it';
+
+/**
+ * Roles and keys are operators' signed statements, which an audit log does not hold, so the backup gives them back. Who lost a role, or a key by
+ * somebody else's word, is therefore disabled, also where it was enabled later; who replaced its own keys is not.
+ */
+const isTakenByOthers = ({ type, principal: by, facts }: AuditRecord, principal: string): boolean => {
+  if (type === 'principal.keys-removed') return by !== principal;
+  if (type !== 'principal.roles-set') return false;
+  const kept = String(facts?.roles ?? '').split(' ');
+  return String(facts?.before ?? '')
+    .split(' ')
+    .some((role) => role !== '' && !kept.includes(role));
+};
 
 const UNTOUCHED = {
   lastVersion: 0,
