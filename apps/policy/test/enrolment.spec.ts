@@ -1,18 +1,23 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  addPrincipalKeys,
   createPrincipal,
+  describePrincipal,
   disablePrincipal,
   enablePrincipal,
   enrolPrincipal,
   listPrincipals,
   lockPrincipal,
+  removePrincipalKeys,
   rpcSubject,
+  setPrincipalAttributes,
   subjects,
   unlockPrincipal,
 } from '@keymesh/contracts';
 import { systemClock } from '@keymesh/kernel';
 import { callPlain, getPolicyBundle, type MeshConnection } from '@keymesh/mesh';
-import { openBundle } from '@keymesh/policy-engine';
+import { openBundle, proveKey, signStatement } from '@keymesh/policy-engine';
 import { eventually, expectCode, makeTestPrincipal, type ServiceProcess } from '@keymesh/testing';
 import { makeInvitation, statusStatement } from './support/invitations.js';
 import { startPolicyMesh, type PolicyMesh } from './support/policy-mesh.js';
@@ -167,6 +172,78 @@ describe('taking away', () => {
         .map(({ type }) => type);
       expect(types).toEqual(expect.arrayContaining(['principal.disabled', 'principal.enabled']));
     });
+  });
+
+  it('cuts the connections of a removed nkey, and leaves those of the principal’s other nkey', async () => {
+    const old = await on.enrol('rotating');
+    const renewed = makeTestPrincipal('rotating');
+    const said = () => ({
+      v: 1 as const,
+      meshId: on.mesh.trustRoot.meshId,
+      statementId: randomUUID(),
+      issuedAt: new Date().toISOString(),
+      issuer: 'rotating',
+      principal: 'rotating',
+    });
+    const adding = said();
+    const channelKeys = [
+      { key: renewed.signingKey.publicKeyText, proof: proveKey(adding, renewed.signingKey) },
+    ];
+    const { caller } = await on.callerOf(old);
+    await caller.call(addPrincipalKeys, {
+      statement: signStatement(
+        { ...adding, type: 'principal.keys-added', nkeys: [renewed.publicNkey], channelKeys },
+        old.signingKey,
+      ),
+    });
+    const [before, after] = [await on.connect('rotating', old.nkeySeed), await on.callerOf(renewed)];
+    let afterWasCut = false;
+    void untilCut(after.connection).then(() => (afterWasCut = true));
+    const cut = untilCut(before);
+    await after.caller.call(removePrincipalKeys, {
+      statement: signStatement(
+        {
+          ...said(),
+          type: 'principal.keys-removed',
+          nkeys: [old.publicNkey],
+          channelKeys: [old.signingKey.publicKeyText],
+        },
+        renewed.signingKey,
+      ),
+    });
+    expect(await cut).toBeLessThan(1_500);
+    await expectCode(on.connect('rotating', old.nkeySeed), 'DENIED');
+    const { nkeys } = await after.caller.call(describePrincipal, { principal: 'rotating' });
+    expect(nkeys).toEqual([renewed.publicNkey]);
+    expect(afterWasCut).toBe(false);
+  });
+
+  it('admits a principal from its networks only, and cuts it where they no longer hold', async () => {
+    const roaming = await on.enrol('roaming');
+    const connection = await on.connect('roaming', roaming.nkeySeed);
+    const { caller: operator } = await on.callerOf(on.operator);
+    const set = (networks: string[]) =>
+      operator.call(setPrincipalAttributes, {
+        statement: signStatement(
+          {
+            v: 1,
+            meshId: on.mesh.trustRoot.meshId,
+            statementId: randomUUID(),
+            issuedAt: new Date().toISOString(),
+            issuer: 'operator',
+            type: 'principal.attributes-set',
+            principal: 'roaming',
+            attributes: { networks },
+          },
+          on.operator.signingKey,
+        ),
+      });
+    const cut = untilCut(connection);
+    await set(['192.0.2.0/24']);
+    expect(await cut).toBeLessThan(1_500);
+    await expectCode(on.connect('roaming', roaming.nkeySeed), 'DENIED');
+    await set(['127.0.0.0/8', '::1/128']);
+    await on.connect('roaming', roaming.nkeySeed);
   });
 
   it('also cuts a connection that nobody remembers', async () => {
