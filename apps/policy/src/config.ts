@@ -25,6 +25,8 @@ export interface PolicyConfig extends CommonConfig {
   readonly sysSeed: Secret;
   /** Statements of initialisation, in order. */
   readonly genesis: readonly string[];
+  /** Log of the embedded NATS server, whose permission violations are recorded; undefined with a server of the user's own. */
+  readonly natsLogFile: string | undefined;
 }
 
 const variables = {
@@ -45,6 +47,10 @@ const variables = {
     z.strictObject({ statements: z.array(statementText).min(1) }),
     'the statements of initialisation (genesis.json)',
   ).describe('genesis.json: statements that name the first operator and the services of the mesh.'),
+  KEYMESH_NATS_LOG_FILE: z
+    .string()
+    .optional()
+    .describe('Log of the embedded NATS server: permission violations told there become audit records.'),
 };
 
 /** The schema of the environment; docs/reference is generated from it. */
@@ -55,6 +61,7 @@ export const policyVariables = z.object(variables).transform((values): PolicyCon
   bundleSeed: values.KEYMESH_BUNDLE_SEED_FILE,
   sysSeed: values.KEYMESH_SYS_SEED_FILE,
   genesis: values.KEYMESH_GENESIS_FILE.statements,
+  natsLogFile: values.KEYMESH_NATS_LOG_FILE,
 }));
 
 /** @throws CONFIG_INVALID naming every variable and its rule. */

@@ -19,6 +19,7 @@ import { makeEnablePrincipal } from './operations/enable-principal.js';
 import { makeEnrolPrincipal } from './operations/enrol-principal.js';
 import { makeListPrincipals } from './operations/list-principals.js';
 import { makeLockPrincipal } from './operations/lock-principal.js';
+import { makeNoteViolation } from './operations/note-violation.js';
 import { makeRemovePrincipalKeys } from './operations/remove-principal-keys.js';
 import { makeSetPrincipalAttributes } from './operations/set-principal-attributes.js';
 import { makeSetPrincipalRoles } from './operations/set-principal-roles.js';
@@ -30,6 +31,7 @@ import { makeCutConnections, makeCutRemovedKeys } from './transport/cut-connecti
 import { isNonceSigned } from './transport/nkey-proof.js';
 import type { PolicyOperations } from './transport/operations.js';
 import type { PrincipalChanges } from './transport/principal-changes.js';
+import { watchServerLog } from './transport/watch-server-log.js';
 
 type Kit = ServiceKit<PolicyConfig>;
 const FLUSH_MS = 5 * SECOND;
@@ -61,6 +63,7 @@ export async function startWork(kit: Kit, authority: Authority): Promise<Work> {
   });
   const { cutConnections, cutRemovedKeys } = await openCutting(kit, authority, connections, metrics);
   serveConnections(kit, authority, { connections, makeRecord, refusals, metrics });
+  await watchViolations(kit, authority, refusals, makeRecord);
   keepHouse(kit, refusals, connections);
 
   const ports: OperationPorts = {
@@ -183,6 +186,23 @@ function serveConnections(
   });
   health.register('auth-callout', () => ({ status: connection.isConnected() ? 'ok' : 'down' }));
   kit.onShutdown('auth callout', () => callout.stop());
+}
+
+/** What the embedded server refuses it tells in its log only. */
+async function watchViolations(
+  kit: Kit,
+  book: Authority,
+  refusals: Refusals,
+  makeRecord: MakeRecord,
+): Promise<void> {
+  const { config, logger } = kit;
+  if (config.natsLogFile === undefined) return;
+  const watch = await watchServerLog({
+    file: config.natsLogFile,
+    onViolation: makeNoteViolation({ book, refusals, makeRecord }),
+    onFailure: (error) => logger.warn({ err: error }, 'the log of the NATS server could not be read'),
+  });
+  kit.onShutdown('server log', () => watch.stop());
 }
 
 function keepHouse(kit: Kit, refusals: Refusals, connections: ConnectionStore): void {

@@ -125,6 +125,8 @@ function ownVariables(
         KEYMESH_BUNDLE_SEED_FILE: home.secret('policy', 'bundle.seed'),
         KEYMESH_GENESIS_FILE: home.genesis,
         KEYMESH_SYS_SEED_FILE: home.secret('sys', 'nats.seed'),
+        // A server of the user's own keeps its log to itself.
+        ...(config.natsUrl === undefined ? { KEYMESH_NATS_LOG_FILE: home.log('nats') } : {}),
       };
     case 'audit':
       return {

@@ -19,7 +19,8 @@ export type RecordType =
   | 'principal.locked'
   | 'principal.unlocked'
   | 'connection.opened'
-  | 'connection.refused';
+  | 'connection.refused'
+  | 'subject.refused';
 
 export type DecisionRecord = NonNullable<AuditRecord['decision']>;
 
