@@ -218,6 +218,22 @@ describe('a policy service that was taken over', () => {
     });
   });
 
+  it('shows an older bundle, of before the reader was disabled: it is not taken, and recorded', async () => {
+    const older = await getPolicyBundle(bus);
+    const disabled = await publish({
+      taken: [{ principal: 'reader', status: 'disabled', until: null, reason: 'spec' }],
+    });
+    await eventually(async () => expect(await floorVersion()).toBe(disabled));
+    await putPolicyBundle(bus, older!.bytes);
+    await eventually(() =>
+      expect(recorded.at(-1)?.facts).toEqual({ because: 'older', bundleVersion: disabled }),
+    );
+    await expectCode(retrieve(readerCaller), 'CHANNEL_REJECTED');
+    const next = await publish({});
+    await eventually(async () => expect(await floorVersion()).toBe(next));
+    await retrieve(readerCaller);
+  });
+
   it('permits by a policy of its own: it has no effect', async () => {
     const permits = await publish({
       policies: [{ id: 'mine', cedar: 'permit(principal, action, resource);' }],
