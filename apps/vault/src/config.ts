@@ -37,7 +37,8 @@ const checkedFile = <Content extends { readonly problems: readonly string[] }>(
       return z.NEVER;
     }
     const content = check(text);
-    for (const message of content.problems) context.issues.push({ code: 'custom', input: undefined, message });
+    for (const message of content.problems)
+      context.issues.push({ code: 'custom', input: undefined, message });
     return content;
   });
 

@@ -89,7 +89,7 @@ export function storeCommand(): Command {
         const reply = await keymesh.credentials.store({ ...request, values: parts.values });
         for (const finding of reply.findings) note(`! ${finding.rule}: ${finding.advice}`);
         if (options.json) printJson(reply);
-        else print(`Stored ${name}, version ${reply.version}${quality(reply.score)}.`);
+        else print(`Stored ${name}, version ${reply.version}${quality(reply.score ?? null)}.`);
       });
     });
 }

@@ -125,8 +125,8 @@ export const storeCredential = defineRpc({
     version: z.int(),
     revision: z.int(),
     created: z.boolean(),
-    /** 0–100; null where nothing about the value can be judged. */
-    score: z.int().nullable(),
+    /** 0–100; null where nothing about the value can be judged. Absent from a vault that does not judge. */
+    score: z.int().nullable().optional(),
     findings: z.array(finding),
   }),
 });
