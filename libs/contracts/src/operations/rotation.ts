@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineRpc } from '../rpc.js';
-import { credentialName, ROTATION_ADAPTERS } from './vault.js';
+import { credentialName, ROTATION_ADAPTERS } from '../credential-shapes.js';
 
 export const ROTATION_STATES = ['create', 'set', 'test', 'finish', 'rollback', 'done', 'failed'] as const;
 export type RotationState = (typeof ROTATION_STATES)[number];

@@ -5,11 +5,10 @@ import {
   credentialMetadata,
   credentialName,
   finding,
-  retrieveCredential,
   rotationSettings,
   SENSITIVITIES,
-  storeCredential,
-} from './vault.js';
+} from '../credential-shapes.js';
+import { retrieveCredential, storeCredential } from './vault.js';
 
 /** How many items one request may have; and like every message it has at most 900 KiB. */
 export const MAX_BATCH_ITEMS = { store: 250, retrieve: 100 } as const;

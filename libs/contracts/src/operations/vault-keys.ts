@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defineRpc } from '../rpc.js';
-import { credentialName } from './vault.js';
+import { credentialName } from '../credential-shapes.js';
 
 // Keys of namespaces and the vault's lock. DESIGN section 5: rotate = new active KEK version; rewrap = same DEK under the active KEK;
 // reencrypt = new DEK. No key is ever part of a request or reply.

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { principalName } from '../identity.js';
 import { defineRpc } from '../rpc.js';
 import { CREDENTIAL_TYPES } from '../credential-types.js';
-import { credentialName, values } from './vault.js';
+import { credentialName, values } from '../credential-shapes.js';
 
 // A lease is the right of one principal to use what was issued to it for a time. It is issued, may be renewed, and ends by being revoked or
 // by expiring.

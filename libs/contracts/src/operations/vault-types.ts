@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CREDENTIAL_TYPES, PART_FORMATS } from '../credential-types.js';
 import { defineRpc } from '../rpc.js';
-import { finding, ROTATION_ADAPTERS, values } from './vault.js';
+import { finding, ROTATION_ADAPTERS, values } from '../credential-shapes.js';
 
 const namespace = z
   .string()
