@@ -68,6 +68,7 @@ describe('a call through the channel', () => {
     const tap = connection.nats.subscribe('_INBOX_billing.>', {
       callback: (_error, msg) => void replies.push(Buffer.from(msg.data).toString('latin1')),
     });
+    await Promise.all([instance.connection.nats.flush(), connection.nats.flush()]);
     await caller().call(echoSecret, { text: 'canary-text', secret: secretOf('canary-secret') });
     // The control: the spies do see what goes.
     await eventually(() => expect(Math.min(replies.length, seen.length)).toBeGreaterThanOrEqual(2));
