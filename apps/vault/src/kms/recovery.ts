@@ -36,7 +36,11 @@ export function makeRecoveryKms({ publicKeyFile, shareFiles }: RecoveryKmsOption
     provider: 'recovery',
     keyId: recovery.keyId,
     ...(opener === undefined ? { wrapsOnly: true } : { dispose: opener.dispose }),
-    wrapKey: (plain, context) => sealForRecovery(recovery, textOfContext(context), plain),
+    async wrapKey(plain, context) {
+      // It could: a public key is enough. But what was let go of does no work.
+      if (opener?.isDisposed() === true) throw kmsUnavailable('recovery', 'disposed');
+      return sealForRecovery(recovery, textOfContext(context), plain);
+    },
     async unwrapKey(wrapped, context) {
       if (opener === undefined) throw kmsUnavailable('recovery', 'no shares: it only wraps');
       const open = await opener.get();
@@ -48,6 +52,7 @@ export function makeRecoveryKms({ publicKeyFile, shareFiles }: RecoveryKmsOption
 /** Joins the shares once, when they are first needed, and keeps the private key only as one that cannot be exported. */
 function makeLazyOpener(recovery: RecoveryPublicKey, shares: readonly RecoveryShare[]) {
   let opened: Promise<RecoveryOpener> | undefined;
+  let disposed = false;
   const wipeShares = (): void => {
     for (const { body } of shares) body.dispose();
   };
@@ -60,11 +65,12 @@ function makeLazyOpener(recovery: RecoveryPublicKey, shares: readonly RecoverySh
     }
   };
   const dispose = (): void => {
+    disposed = true;
     wipeShares();
     opened = Promise.reject(kmsUnavailable('recovery', 'disposed'));
     opened.catch(() => undefined);
   };
-  return { get: () => (opened ??= join()), dispose };
+  return { get: () => (opened ??= join()), dispose, isDisposed: () => disposed };
 }
 
 function readShares(recovery: RecoveryPublicKey, files: readonly string[]): RecoveryShare[] {
