@@ -11,7 +11,7 @@ export const deflate = (plain: Uint8Array): Uint8Array =>
  */
 export function inflate(body: Uint8Array, size: number): Uint8Array | undefined {
   try {
-    // `info`: how much of the input was used; node ignores what comes after the last block.
+    // `info`: how much of the input was used; node ignores what comes after the last block. Its types do not know what `info` returns.
     const { buffer, engine } = inflateRawSync(body, {
       info: true,
       maxOutputLength: size,

@@ -55,6 +55,7 @@ const isColumn = (name: string): name is Column => COLUMNS.some((column) => colu
 
 function readRows(bytes: Uint8Array): Row[] | { readonly line: number } {
   try {
+    // The parser's types know nothing of what `info` and `encoding: null` make of a row.
     return parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), {
       bom: true,
       encoding: null,
