@@ -1,17 +1,25 @@
 import { servicePrincipal } from '@keymesh/contracts';
 import { signingKeyOf } from '@keymesh/kernel';
-import { KIT, observeDecisions, type ServiceDefinition, type ServiceKit } from '@keymesh/service-kit';
+import {
+  KIT,
+  observeDecisions,
+  rpcController,
+  type ServiceDefinition,
+  type ServiceKit,
+} from '@keymesh/service-kit';
 import type { PolicyConfig } from './config.js';
 import { makeRecordMaker } from './domain/audit.js';
 import { openAuthority, type Authority } from './store/authority.js';
 import { makePolicyStore } from './store/book.js';
-import { PrincipalController } from './transport/principal.controller.js';
+import { PRINCIPAL_CONTRACTS } from './transport/contracts.js';
 import { OPERATIONS } from './transport/operations.js';
-import { PRINCIPAL_CHANGES, PrincipalChangesController } from './transport/principal-changes.js';
 import { makePolicyBucket } from './transport/policy-bucket.js';
 import { startWork, type Work } from './start-work.js';
 
 const WORK = Symbol('keymesh.policy.work');
+
+/** Each has its operations in compose/. */
+const GROUPS = [PRINCIPAL_CONTRACTS];
 
 /** The policy service: it makes the bundles, so it is its own policy holder. */
 export function policyService(readConfig: () => PolicyConfig): ServiceDefinition<PolicyConfig> {
@@ -41,7 +49,7 @@ export function policyService(readConfig: () => PolicyConfig): ServiceDefinition
       health.register('bundle', () => ({ status: opened.isPublished() ? 'ok' : 'degraded' }));
       return opened.holder;
     },
-    controllers: [PrincipalController, PrincipalChangesController],
+    controllers: GROUPS.map((group) => rpcController(OPERATIONS, group)),
     providers: [
       {
         provide: WORK,
@@ -55,7 +63,6 @@ export function policyService(readConfig: () => PolicyConfig): ServiceDefinition
         },
       },
       { provide: OPERATIONS, inject: [WORK], useFactory: (work: Work) => work.operations },
-      { provide: PRINCIPAL_CHANGES, inject: [WORK], useFactory: (work: Work) => work.principalChanges },
     ],
   };
 }

@@ -7,6 +7,10 @@ export const policyRequest = z.strictObject({
     name: z.string(),
     kind: z.enum(PRINCIPAL_KINDS),
     roles: z.array(z.enum(ROLES)),
+    /** Team, environment, networks and labels (`key=value`), as operators set them; absent: none of them. */
+    attributes: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]))
+      .optional(),
   }),
   action: z.enum(ACTIONS),
   resource: z.strictObject({

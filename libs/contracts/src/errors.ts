@@ -96,6 +96,25 @@ export const ERROR_CATALOGUE = {
     false,
     'The signed statement is not by an operator of this mesh, or is out of order.',
   ),
+  APPROVAL_REQUIRED: entry(
+    403,
+    3,
+    true,
+    'The policy allows this only with approvals. Ask for them with `keymesh approval request`, then ask again.',
+  ),
+  APPROVAL_NOT_FOUND: entry(
+    404,
+    4,
+    false,
+    'There is no such approval request, or it has expired. See `keymesh approval list`.',
+  ),
+  POLICY_INVALID: entry(
+    400,
+    2,
+    false,
+    'The policy is not valid. The message names the policy, the place and the rule; nothing was changed.',
+  ),
+  POLICY_NOT_FOUND: entry(404, 4, false, 'There is no such policy. See `keymesh policy list`.'),
   // Credentials
   CREDENTIAL_NOT_FOUND: entry(
     404,

@@ -18,7 +18,8 @@ export type PrincipalKind = (typeof PRINCIPAL_KINDS)[number];
 
 /**
  * Roles of this format. `plain-reply`: may ask without the channel (embedded mode, loopback only).
- * `siem`: lives in the NATS account SIEM and reads the audit feed. `rotator` and `locker` are for the mesh's own services.
+ * `siem`: lives in the NATS account SIEM and reads the audit feed. `locker` is for the mesh's own services. `security-admin` writes
+ * policies and sees no value; `break-glass` may nothing until its holder opens it, with a reason and for a while.
  */
 export const ROLES = [
   'reader',
@@ -29,6 +30,8 @@ export const ROLES = [
   'siem',
   'rotator',
   'locker',
+  'security-admin',
+  'break-glass',
 ] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -63,6 +66,12 @@ export const ACTIONS = [
   'principal.lock',
   'channel-key.certify',
   'rotation.read',
+  'use',
+  'approve',
+  'policy.read',
+  'policy.write',
+  'kill-switch.set',
+  'break-glass.review',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 

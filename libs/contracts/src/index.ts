@@ -9,6 +9,8 @@ export * from './streams.js';
 export * from './events.js';
 export * from './audit-record.js';
 export * from './audit-event.js';
+export * from './statement-base.js';
+export * from './policy-statements.js';
 export * from './statements.js';
 export * from './credential-types.js';
 export * from './credential-shapes.js';

@@ -1,15 +1,7 @@
 import { z } from 'zod';
 import { clientPrincipalName, principalName, PRINCIPAL_KINDS, ROLES } from './identity.js';
-
-const publicKey = z.string().length(43); // 32 bytes, base64url
-const nkeyPublic = z.string().regex(/^U[A-Z2-7]{55}$/);
-const base = {
-  v: z.literal(1),
-  meshId: z.string(),
-  statementId: z.uuid(),
-  issuedAt: z.iso.datetime(),
-  issuer: principalName,
-};
+import { policyConfirmed, policySet } from './policy-statements.js';
+import { base, nkeyPublic, publicKey } from './statement-base.js';
 
 /** An operator invites a principal: who it is, its roles, and the public halves of the token's two keys. */
 export const enrolmentIssued = z.strictObject({
@@ -131,9 +123,15 @@ export const statement = z.discriminatedUnion('type', [
   principalAttributesSet,
   principalKeysAdded,
   principalKeysRemoved,
+  policySet,
+  policyConfirmed,
 ]);
 export type Statement = z.output<typeof statement>;
 export type StatementOf<T extends Statement['type']> = Extract<Statement, { type: T }>;
+
+/** What a statement is about: a principal's name, or another thing as `<kind>:<id>` (names have no colon). */
+export const subjectOfStatement = (said: Statement): string =>
+  'principal' in said ? said.principal : `policy:${said.policyId}`;
 
 /** What every service pins at initialisation: the mesh's public key and the first operator. File `trust.json`. */
 export const trustRoot = z.strictObject({

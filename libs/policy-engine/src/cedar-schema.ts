@@ -5,13 +5,19 @@ const CREDENTIAL_ATTRIBUTES = `
     namespace?: String, type?: String, provider?: String, owner?: String, tags?: Set<String>,
     sensitivity?: String, stage?: String, version?: Long, isActive?: Bool, expiresAt?: Long`;
 
+/** A label is one string, `key=value`. `breakGlass`: it has opened its break-glass and that has not ended. */
+const PRINCIPAL_ATTRIBUTES = `
+    kind: String, team?: String, environment?: String, networks?: Set<String>, labels?: Set<String>,
+    breakGlass?: Bool`;
+
 /**
  * The vocabulary of policies in Cedar's schema language. `time` is seconds since the Unix epoch, `risk` 0 to 100.
  * A principal as a resource is a PrincipalRecord, so that nobody is its own resource by accident.
  */
 export const CEDAR_SCHEMA = `namespace Keymesh {
   entity Role;
-  entity Principal in [Role] { kind: String };
+  entity Principal in [Role] {${PRINCIPAL_ATTRIBUTES}
+  };
   entity Credential {${CREDENTIAL_ATTRIBUTES}
   };
   entity Namespace { namespace?: String };

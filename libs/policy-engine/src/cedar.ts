@@ -59,7 +59,7 @@ function ask(preparsedPolicySetId: string, request: PolicyRequest): CedarAnswer 
   const entities: EntityJson[] = [
     {
       uid: principalId,
-      attrs: { kind: principal.kind },
+      attrs: { ...principal.attributes, kind: principal.kind },
       parents: principal.roles.map((role) => ({ type: 'Keymesh::Role', id: role })),
     },
     { uid: resourceId, attrs: resource.attributes, parents: [] },

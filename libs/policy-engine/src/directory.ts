@@ -13,6 +13,8 @@ import {
   type FoldState,
   type GrantedPrincipal,
   type OpenEnrolment,
+  type PendingPolicy,
+  type WrittenPolicy,
 } from './fold-state.js';
 import { applyStatement } from './fold.js';
 
@@ -47,8 +49,12 @@ export interface Directory {
   list(): readonly DirectoryEntry[];
   /** The open enrolment of a token's nkey, unless it has expired by now or was taken away. */
   findEnrolment(tokenNkey: string): OpenEnrolment | undefined;
-  /** What was said about a principal, in order: who gave it what, and when. */
-  historyOf(principal: string): readonly Statement[];
+  /** What was said about a principal or another subject (`policy:<id>`), in order: who said what, and when. */
+  historyOf(subject: string): readonly Statement[];
+  /** Policies that operators wrote, in force, by id. */
+  readonly policies: readonly WrittenPolicy[];
+  /** Changes of policies that wait for a second person. */
+  readonly pendingPolicies: readonly PendingPolicy[];
   /** Open enrolment of a principal, expired or not. */
   enrolmentOf(principal: string): OpenEnrolment | undefined;
   /** Whether this Ed25519 key signs channel set-ups of that principal. False for disabled principals; status locked is for the caller. */
@@ -119,7 +125,9 @@ function directoryOf(
       if (open === undefined || clock.now() > Date.parse(open.expiresAt)) return undefined;
       return invited(open).status === 'invited' ? open : undefined;
     },
-    historyOf: (principal) => state.history.get(principal) ?? [],
+    historyOf: (subject) => state.history.get(subject) ?? [],
+    policies: [...state.policies.values()].sort((a, b) => (a.policyId < b.policyId ? -1 : 1)),
+    pendingPolicies: [...state.pendingPolicies.values()],
     enrolmentOf: (principal) => state.enrolments.get(principal),
     isChannelKeyOf: (name, publicKey) => {
       const principal = state.principals.get(name);

@@ -33,7 +33,8 @@ export interface PolicyEngineOptions {
 }
 
 /**
- * Makes the engine of one bundle. Its permits are the built-in ones; the bundle's own policies can only forbid.
+ * Makes the engine of one bundle. Its permits are the built-in ones and those that operators wrote and signed (`policy.<id>`); the
+ * bundle's own policies can only forbid.
  * @throws POLICY_UNAVAILABLE when a policy of the bundle does not parse: what it would forbid cannot be known.
  */
 export function makePolicyEngine(
@@ -41,7 +42,7 @@ export function makePolicyEngine(
   directory: Directory,
   { cacheEntries = 20_000 }: PolicyEngineOptions = {},
 ): PolicyEngine {
-  const { effective, ignored, reads } = selectPolicies(bundle.policies);
+  const { effective, ignored, reads } = selectPolicies(bundle.policies, directory);
   const cedar = prepareCedar(effective);
   if (cedar === undefined) throw unusable('its policies do not parse together');
   const cache =
@@ -69,23 +70,44 @@ export function makePolicyEngine(
   return { bundleVersion: bundle.version, ignoredPolicies: ignored, decide, stats: () => ({ ...counts }) };
 }
 
-/** The principal part of a policy request. */
-export const policyPrincipal = ({
-  name,
-  kind,
-  roles,
-}: Pick<DirectoryEntry, 'name' | 'kind' | 'roles'>): PolicyRequest['principal'] => ({
-  name,
-  kind,
-  roles: [...roles],
-});
+/** The principal part of a policy request: what the directory says of it now. */
+export function policyPrincipal(
+  entry: Pick<DirectoryEntry, 'name' | 'kind' | 'roles' | 'attributes'>,
+): PolicyRequest['principal'] {
+  const { name, kind, roles } = entry;
+  const attributes = policyAttributes(entry);
+  return { name, kind, roles: [...roles], ...(attributes === undefined ? {} : { attributes }) };
+}
+
+/** @returns undefined where there is nothing to tell, as for most principals. */
+function policyAttributes({
+  attributes,
+}: Pick<DirectoryEntry, 'attributes'>): PolicyRequest['principal']['attributes'] {
+  const { team, environment, networks, labels } = attributes;
+  const told = {
+    ...(team === undefined ? {} : { team }),
+    ...(environment === undefined ? {} : { environment }),
+    ...(networks === undefined ? {} : { networks }),
+    ...(labels === undefined
+      ? {}
+      : {
+          labels: Object.entries(labels)
+            .map(([key, value]) => `${key}=${value}`)
+            .sort(),
+        }),
+  };
+  return Object.keys(told).length === 0 ? undefined : told;
+}
 
 let builtIn: readonly PolicyJson[] | undefined;
 const builtInJsons = (): readonly PolicyJson[] =>
   (builtIn ??= BUILT_IN_POLICIES.flatMap(({ cedar }) => parsePolicy(cedar) ?? []));
 
-/** Which of a bundle's policies count. */
-function selectPolicies(policies: readonly Policy[]): {
+/** Which of a bundle's policies count, and what operators wrote. */
+function selectPolicies(
+  policies: readonly Policy[],
+  directory: Pick<Directory, 'policies'>,
+): {
   effective: readonly Policy[];
   ignored: readonly string[];
   reads: PolicyReads;
@@ -102,9 +124,15 @@ function selectPolicies(policies: readonly Policy[]): {
   const forbids = parsed.filter(({ json }) => json.effect === 'forbid');
   const added = forbids.map(({ policy: { id, cedar } }) => ({ id: `bundle.${id}`, cedar }));
   if (new Set(added.map(({ id }) => id)).size !== added.length) throw unusable('two policies have one id');
-  const jsons = [...builtInJsons(), ...forbids.map(({ json }) => json)];
+  const written = directory.policies.map(({ policyId, cedar }) => ({ id: `policy.${policyId}`, cedar }));
+  const writtenJsons = written.map(({ id, cedar }) => {
+    const json = parsePolicy(cedar);
+    if (json === undefined) throw unusable(`${id} does not parse`);
+    return json;
+  });
+  const jsons = [...builtInJsons(), ...writtenJsons, ...forbids.map(({ json }) => json)];
   return {
-    effective: [...BUILT_IN_POLICIES, ...added],
+    effective: [...BUILT_IN_POLICIES, ...written, ...added],
     ignored: parsed.filter(({ json }) => json.effect !== 'forbid').map(({ policy }) => policy.id),
     reads: policyReadsOf(jsons),
   };
@@ -119,8 +147,18 @@ function mismatch(principal: PolicyRequest['principal'], directory: Directory): 
   const sameRoles =
     entry.roles.length === principal.roles.length &&
     principal.roles.every((role) => entry.roles.includes(role));
-  return sameRoles && entry.kind === principal.kind ? undefined : 'principal: not as in the directory';
+  const same =
+    sameRoles &&
+    entry.kind === principal.kind &&
+    sameAttributes(policyAttributes(entry), principal.attributes);
+  return same ? undefined : 'principal: not as in the directory';
 }
+
+type Attributes = PolicyRequest['principal']['attributes'];
+
+// Both made by policyAttributes, so the order of their keys is one.
+const sameAttributes = (a: Attributes, b: Attributes): boolean =>
+  a === b || JSON.stringify(a) === JSON.stringify(b);
 
 // Before the cache, because the key leaves out attributes that no policy mentions, and Cedar refuses them all the same.
 function inexpressible({ resource, context }: PolicyRequest): string | undefined {
@@ -136,10 +174,14 @@ function hasFraction(attributes: Readonly<Record<string, unknown>>): boolean {
 }
 
 // The engine belongs to one bundle version, so the key need not hold it. JSON of an array is injective for JSON values, and null is
-// no value of an attribute. Principals of one kind and the same roles share decisions, and so do resources, unless a policy tells them apart.
+// no value of an attribute. Principals of one kind, the same roles and attributes that are read share decisions, and so do resources, unless
+// a policy tells them apart.
 const cacheKey = ({ principal, action, resource, context }: PolicyRequest, reads: PolicyReads): string =>
   JSON.stringify([
-    ...[principal.kind, principal.roles, reads.principal.whole ? principal.name : null],
+    ...[principal.kind, principal.roles],
+    ...(reads.principal.whole
+      ? [principal.name, principal.attributes]
+      : [null, valuesOf(principal.attributes ?? NONE, reads.principal.attributes)]),
     ...[action, resource.kind],
     reads.resource.whole
       ? [resource.id, resource.attributes]
@@ -147,6 +189,7 @@ const cacheKey = ({ principal, action, resource, context }: PolicyRequest, reads
     valuesOf(context, reads.context.attributes),
   ]);
 
+const NONE = {};
 const valuesOf = (from: Readonly<Record<string, unknown>>, names: readonly string[]): unknown[] =>
   names.map((name) => (Object.hasOwn(from, name) ? from[name] : null));
 

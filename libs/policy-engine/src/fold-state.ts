@@ -27,6 +27,26 @@ export interface OpenEnrolment {
   readonly expiresAt: string;
 }
 
+/** A policy that operators wrote. */
+export interface WrittenPolicy {
+  readonly policyId: string;
+  readonly cedar: string;
+  /** A change of it takes two persons. */
+  readonly twoPerson: boolean;
+  /** The `policy.set` that it is from. */
+  readonly statementId: string;
+  readonly setBy: string;
+  readonly setAt: string;
+  /** Null where nobody had to. */
+  readonly confirmedBy: string | null;
+}
+
+/** A change of a policy that waits for a second person. `cedar` null: its removal. */
+export type PendingPolicy = Omit<WrittenPolicy, 'cedar' | 'confirmedBy'> & {
+  readonly cedar: string | null;
+  readonly basedOn: string | null;
+};
+
 /** What a list of statements comes to. Changed in place while folding; nobody else holds it then. */
 export interface FoldState {
   readonly trustRoot: TrustRoot;
@@ -36,11 +56,14 @@ export interface FoldState {
   readonly statementIds: Set<string>;
   /** Every nkey and public key ever named: none is accepted twice. */
   readonly keys: Set<string>;
-  /** When an operator last said something about a principal. */
+  /** In force, by id. */
+  readonly policies: Map<string, WrittenPolicy>;
+  readonly pendingPolicies: Map<string, PendingPolicy>;
+  /** When somebody in office last said something about a subject. */
   readonly lastSaidAt: Map<string, number>;
   /** When a principal last said something about its own keys. Apart, so that no principal can put operators off. */
   readonly lastOwnSaidAt: Map<string, number>;
-  /** What was said about a principal, in order. */
+  /** What was said about a subject (`subjectOfStatement`), in order. */
   readonly history: Map<string, readonly Statement[]>;
 }
 
@@ -50,6 +73,8 @@ export const emptyFold = (trustRoot: TrustRoot): FoldState => ({
   enrolments: new Map(),
   statementIds: new Set(),
   keys: new Set([trustRoot.meshPublicKey, trustRoot.bundlePublicKey]),
+  policies: new Map(),
+  pendingPolicies: new Map(),
   lastSaidAt: new Map(),
   lastOwnSaidAt: new Map(),
   history: new Map(),
@@ -61,6 +86,8 @@ export const copyFold = (state: FoldState): FoldState => ({
   enrolments: new Map(state.enrolments),
   statementIds: new Set(state.statementIds),
   keys: new Set(state.keys),
+  policies: new Map(state.policies),
+  pendingPolicies: new Map(state.pendingPolicies),
   lastSaidAt: new Map(state.lastSaidAt),
   lastOwnSaidAt: new Map(state.lastOwnSaidAt),
   history: new Map(state.history),
@@ -76,8 +103,7 @@ export function checkKindAndRoles(
 ): void {
   const system = statement.principal.startsWith('_');
   if (system !== (statement.kind === 'system')) throw rejected('only names with _ are of kind system');
-  const ownRoles = statement.roles.filter((role) => role === 'rotator' || role === 'locker');
-  if (!system && ownRoles.length > 0) throw rejected('rotator and locker are for services of the mesh');
+  if (!system && statement.roles.includes('locker')) throw rejected('locker is for services of the mesh');
   if (system && statement.roles.includes('operator')) throw rejected('a service of the mesh is no operator');
 }
 

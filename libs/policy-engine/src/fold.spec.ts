@@ -108,7 +108,6 @@ describe('folding statements', () => {
       'that makes a client one of the mesh',
       () => [invite(mesh, 'x', ['reader'], { kind: 'system' }).statement],
     ],
-    ['that gives a client the role rotator', () => [invite(mesh, 'x', ['rotator']).statement]],
     [
       'that gives a client the role locker',
       () => [granted('x', ['locker'], makeSigningKey().key, operatorKey)],

@@ -1,5 +1,6 @@
-import type { Statement, StatementOf } from '@keymesh/contracts';
+import { subjectOfStatement, type Role, type Statement, type StatementOf } from '@keymesh/contracts';
 import { enrolmentIdOf } from './derived-ids.js';
+import { confirmPolicy, setPolicy } from './fold-policy.js';
 import { addKeys, removeKeys, setAttributes, setRoles } from './fold-principal.js';
 import {
   checkKindAndRoles,
@@ -9,70 +10,102 @@ import {
   type FoldState,
   type GrantedPrincipal,
 } from './fold-state.js';
-import { readStatement, rejected, type SignedStatement } from './statements.js';
+import { readStatement, rejected } from './statements.js';
 
-/** Whether `key` speaks for the operator `name` at this point of the list. */
-function isOperator(state: FoldState, name: string, key: string): boolean {
-  const principal = state.principals.get(name);
-  if (principal === undefined) return rootKeyOf(state, name) === key;
-  return !principal.disabled && principal.roles.includes('operator') && principal.channelKeys.includes(key);
+/** Who says what, and what it does. Each `apply` does all of it or, with an error, nothing. */
+interface Rule<T extends Statement['type']> {
+  /** Roles whose holders say it. Empty: nobody by office. */
+  readonly office: readonly Role[];
+  /** Said by a principal about itself, with a channel key of its own. */
+  readonly own?: true;
+  apply(state: FoldState, statement: StatementOf<T>, signer: string): void;
 }
+
+const OPERATORS: readonly Role[] = ['operator'];
+const POLICY_WRITERS: readonly Role[] = ['operator', 'security-admin'];
+
+const RULES: { readonly [T in Statement['type']]: Rule<T> } = {
+  'enrolment.issued': { office: OPERATORS, apply: invite },
+  // By a token: it proves itself against the invitation.
+  'enrolment.completed': { office: [], apply: complete },
+  'principal.granted': { office: OPERATORS, apply: grant },
+  'principal.status-set': { office: OPERATORS, apply: setStatus },
+  'principal.roles-set': { office: OPERATORS, apply: setRoles },
+  'principal.attributes-set': { office: OPERATORS, apply: setAttributes },
+  'principal.keys-added': { office: OPERATORS, own: true, apply: addKeys },
+  'principal.keys-removed': { office: OPERATORS, own: true, apply: removeKeys },
+  'policy.set': { office: POLICY_WRITERS, apply: setPolicy },
+  'policy.confirmed': { office: POLICY_WRITERS, apply: confirmPolicy },
+};
 
 /**
  * Applies one statement. Either all of it or, with an error, nothing.
  * @throws STATEMENT_REJECTED
  */
 export function applyStatement(state: FoldState, text: string): void {
-  const signed = readStatement(text);
-  const { statement, signer } = signed;
+  const { statement, signer } = readStatement(text);
   if (statement.meshId !== state.trustRoot.meshId) throw rejected('it is of another mesh');
   if (state.statementIds.has(statement.statementId)) throw rejected('it was already made');
-  if (statement.type === 'enrolment.completed') complete(state, statement, signer);
-  else if (isAboutOwnKeys(statement)) applyOwn(state, statement, signer);
-  else applyOperators(state, statement, signed);
+  const rule = RULES[statement.type] as Rule<Statement['type']>;
+  const subject = subjectOfStatement(statement);
+  if (statement.type === 'enrolment.completed') rule.apply(state, statement, signer);
+  else if (rule.own === true && statement.issuer === subject) applyOwn(state, statement, signer, rule);
+  else applyOfficial(state, statement, signer, rule);
   state.statementIds.add(statement.statementId);
-  state.history.set(statement.principal, [...(state.history.get(statement.principal) ?? []), statement]);
+  state.history.set(subject, [...(state.history.get(subject) ?? []), statement]);
 }
 
-type KeyChange = StatementOf<'principal.keys-added' | 'principal.keys-removed'>;
-const isAboutOwnKeys = (statement: Statement): statement is KeyChange =>
-  (statement.type === 'principal.keys-added' || statement.type === 'principal.keys-removed') &&
-  statement.issuer === statement.principal;
-
-/** A principal about its own keys, by a channel key that it has at this point of the list. */
-function applyOwn(state: FoldState, statement: KeyChange, signer: string): void {
-  const principal = state.principals.get(statement.principal);
+/** A principal about itself, by a channel key that it has at this point of the list. */
+function applyOwn(
+  state: FoldState,
+  statement: Statement,
+  signer: string,
+  rule: Rule<Statement['type']>,
+): void {
+  const principal = state.principals.get(statement.issuer);
   if (principal === undefined || principal.disabled || !principal.channelKeys.includes(signer))
     throw rejected('its signer is no key of this principal');
   const saidAt = Date.parse(statement.issuedAt);
   const last = [state.lastSaidAt, state.lastOwnSaidAt].map((at) => at.get(principal.name) ?? -Infinity);
   if (saidAt < Math.max(...last)) throw rejected('a newer statement about this principal exists');
-  changeKeys(state, statement);
+  rule.apply(state, statement, signer);
   // INVARIANT: a principal's own word, whatever time is in it, never makes an operator's word too old.
   state.lastOwnSaidAt.set(principal.name, saidAt);
 }
 
-const changeKeys = (state: FoldState, statement: KeyChange): void =>
-  statement.type === 'principal.keys-added' ? addKeys(state, statement) : removeKeys(state, statement);
-
-function applyOperators(
+function applyOfficial(
   state: FoldState,
-  statement: Exclude<Statement, { type: 'enrolment.completed' }>,
-  { signer }: SignedStatement,
+  statement: Statement,
+  signer: string,
+  { office, apply }: Rule<Statement['type']>,
 ): void {
-  if (!isOperator(state, statement.issuer, signer))
-    throw rejected('its signer is not an active operator of this mesh');
+  if (!isInOffice(state, statement.issuer, signer, office))
+    throw rejected(
+      office.length > 1
+        ? `its signer is not an active ${office.join(' or ')} of this mesh`
+        : 'its signer is not an active operator of this mesh',
+    );
   const saidAt = Date.parse(statement.issuedAt);
-  // INVARIANT: what operators said about one principal cannot be put in another order by whoever carries it.
-  if (saidAt < (state.lastSaidAt.get(statement.principal) ?? -Infinity))
-    throw rejected('a newer statement about this principal exists');
-  if (statement.type === 'enrolment.issued') invite(state, statement);
-  else if (statement.type === 'principal.granted') grant(state, statement);
-  else if (statement.type === 'principal.status-set') setStatus(state, statement);
-  else if (statement.type === 'principal.roles-set') setRoles(state, statement);
-  else if (statement.type === 'principal.attributes-set') setAttributes(state, statement);
-  else changeKeys(state, statement);
-  state.lastSaidAt.set(statement.principal, saidAt);
+  const subject = subjectOfStatement(statement);
+  // INVARIANT: what was said about one subject cannot be put in another order by whoever carries it.
+  if (saidAt < (state.lastSaidAt.get(subject) ?? -Infinity))
+    throw rejected(`a newer statement about this ${kindOf(subject)} exists`);
+  apply(state, statement, signer);
+  state.lastSaidAt.set(subject, saidAt);
+}
+
+const kindOf = (subject: string): string =>
+  subject.includes(':') ? subject.slice(0, subject.indexOf(':')) : 'principal';
+
+/** Whether `key` speaks for `name`, who holds one of these roles at this point of the list. */
+function isInOffice(state: FoldState, name: string, key: string, office: readonly Role[]): boolean {
+  const principal = state.principals.get(name);
+  if (principal === undefined) return office.includes('operator') && rootKeyOf(state, name) === key;
+  return (
+    !principal.disabled &&
+    principal.roles.some((role) => office.includes(role)) &&
+    principal.channelKeys.includes(key)
+  );
 }
 
 function invite(state: FoldState, statement: StatementOf<'enrolment.issued'>): void {

@@ -1,5 +1,5 @@
 export { signStatement, readStatement, type SignedStatement } from './statements.js';
-export { type OpenEnrolment } from './fold-state.js';
+export { type OpenEnrolment, type PendingPolicy, type WrittenPolicy } from './fold-state.js';
 export { proveKey, type KeyProofBinding } from './key-proof.js';
 export {
   foldStatements,

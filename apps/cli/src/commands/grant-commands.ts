@@ -13,7 +13,7 @@ import { makeCommand, runCommand, type CommonOptions, type Session } from '../co
 import { print, printJson } from '../output.js';
 import { signingKeyOfProfile } from '../rotate-keys.js';
 
-const OWN_ROLES: readonly Role[] = ['rotator', 'locker'];
+const OWN_ROLES: readonly Role[] = ['locker'];
 const roleArgument = (): Argument =>
   new Argument('<role...>', 'one or more').choices(ROLES.filter((role) => !OWN_ROLES.includes(role)));
 

@@ -61,7 +61,7 @@ function create(): Command {
     )
     .addOption(
       new Option('--role <role...>', 'what it may do; repeat for more')
-        .choices(ROLES.filter((role) => role !== 'rotator' && role !== 'locker'))
+        .choices(ROLES.filter((role) => role !== 'locker'))
         .makeOptionMandatory(),
     )
     .option('--expires-in <hours>', 'hours until the token ends', '24')

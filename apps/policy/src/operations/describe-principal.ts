@@ -52,6 +52,10 @@ function tell(said: Statement): string {
       return `keys added: ${[...said.nkeys, ...said.channelKeys.map(({ key }) => key)].join(' ')}`;
     case 'principal.keys-removed':
       return `keys removed: ${[...said.nkeys, ...said.channelKeys].join(' ')}`;
+    // About policies, not principals; their history is told by the operations on policies.
+    case 'policy.set':
+    case 'policy.confirmed':
+      return said.policyId;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AuditRecord, PolicyBundle } from '@keymesh/contracts';
+import { subjectOfStatement, type AuditRecord, type PolicyBundle } from '@keymesh/contracts';
 import { readStatement, type Directory } from '@keymesh/policy-engine';
 import type { MakeRecord } from '../domain/audit.js';
 import type { AuditEntry, Change, PolicyState } from '../domain/ports.js';
@@ -35,7 +35,7 @@ function genesisRecord(text: string, makeRecord: MakeRecord): AuditEntry {
   return {
     record: makeRecord('principal.created', 'success', {
       principal: statement.issuer,
-      subject: statement.principal,
+      subject: subjectOfStatement(statement),
       facts,
     }),
   };

@@ -1,3 +1,4 @@
+import { subjectOfStatement } from '@keymesh/contracts';
 import { readStatement, type Taken } from '@keymesh/policy-engine';
 import type { EntityManager } from 'typeorm';
 
@@ -43,7 +44,7 @@ export async function appendStatements(
     const { statement } = readStatement(text);
     await manager.query(
       'INSERT INTO statement (sequence, statement_id, principal, text) VALUES ($1, $2, $3, $4)',
-      [count + index + 1, statement.statementId, statement.principal, text],
+      [count + index + 1, statement.statementId, subjectOfStatement(statement), text],
     );
   }
 }

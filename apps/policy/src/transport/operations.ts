@@ -1,24 +1,9 @@
-import type {
-  createPrincipal,
-  disablePrincipal,
-  enablePrincipal,
-  enrolPrincipal,
-  listPrincipals,
-  lockPrincipal,
-  unlockPrincipal,
-} from '@keymesh/contracts';
-import type { Handler } from '@keymesh/mesh';
+import type { HandlersOf } from '@keymesh/service-kit';
+import type { PRINCIPAL_CONTRACTS } from './contracts.js';
 
-/** The operations of this service by the names of their contracts. */
-export interface PolicyOperations {
-  readonly createPrincipal: Handler<typeof createPrincipal>;
-  readonly enrolPrincipal: Handler<typeof enrolPrincipal>;
-  readonly listPrincipals: Handler<typeof listPrincipals>;
-  readonly disablePrincipal: Handler<typeof disablePrincipal>;
-  readonly enablePrincipal: Handler<typeof enablePrincipal>;
-  readonly lockPrincipal: Handler<typeof lockPrincipal>;
-  readonly unlockPrincipal: Handler<typeof unlockPrincipal>;
-}
-
-/** Injects {@link PolicyOperations}. */
+/** Nest token of {@link PolicyOperations}. */
 export const OPERATIONS = Symbol('keymesh.policy.operations');
+
+export type PrincipalOperations = HandlersOf<typeof PRINCIPAL_CONTRACTS>;
+/** Every operation of the policy service, by its contract's name. */
+export type PolicyOperations = PrincipalOperations;

@@ -1,0 +1,48 @@
+import { SECOND } from '@keymesh/kernel';
+import type { ServiceKit } from '@keymesh/service-kit';
+import type { PolicyConfig } from '../config.js';
+import { makeRecordMaker } from '../domain/audit.js';
+import type { OperationPorts } from '../domain/authorize.js';
+import type { CutConnections, CutRemovedKeys, Record } from '../domain/ports.js';
+import { makeRefusals } from '../domain/refusals.js';
+import { makePolicyMetrics, type PolicyMetrics } from '../metrics.js';
+import type { Authority } from '../store/authority.js';
+import { makeConnectionStore, type ConnectionStore } from '../store/connections.js';
+import { openCutting } from './connections.js';
+
+/** All that operations need of the world; each takes what it names. */
+export interface PolicyPorts extends OperationPorts {
+  readonly kit: ServiceKit<PolicyConfig>;
+  readonly clock: ServiceKit['clock'];
+  readonly book: Authority;
+  /** Writes an audit record that no change goes with. */
+  readonly record: Record;
+  readonly connections: ConnectionStore;
+  readonly cutConnections: CutConnections;
+  readonly cutRemovedKeys: CutRemovedKeys;
+  readonly metrics: PolicyMetrics;
+}
+
+const FLUSH_MS = 5 * SECOND;
+
+/** Which adapter fills which port. @param onCommitted after each commit: the outbox has something. */
+export async function makePorts(
+  kit: ServiceKit<PolicyConfig>,
+  book: Authority,
+  onCommitted: () => void,
+): Promise<PolicyPorts> {
+  const { journal, clock, logger, instance, dataSource } = kit;
+  const metrics = makePolicyMetrics(kit.metrics.registry);
+  const record: Record = ({ record: entry, beside }) => journal.record(entry, beside);
+  const onLost = (error: unknown): void => logger.warn({ err: error }, 'an audit record could not be kept');
+  const refusals = makeRefusals({ record, clock, onLost });
+  const flushing = setInterval(() => void refusals.flush(), FLUSH_MS);
+  kit.onShutdown('refusals', () => {
+    clearInterval(flushing);
+    return refusals.flush('now');
+  });
+  const connections = makeConnectionStore({ dataSource, record, clock, onCommitted, onLost });
+  const cutting = await openCutting(kit, book, connections, metrics);
+  const makeRecord = makeRecordMaker({ instance, clock });
+  return { kit, clock, book, record, makeRecord, refusals, connections, metrics, ...cutting };
+}

@@ -1,0 +1,33 @@
+import { makeAddPrincipalKeys } from '../operations/add-principal-keys.js';
+import { makeCreatePrincipal } from '../operations/create-principal.js';
+import { makeDescribePrincipal } from '../operations/describe-principal.js';
+import { makeDisablePrincipal } from '../operations/disable-principal.js';
+import { makeEnablePrincipal } from '../operations/enable-principal.js';
+import { makeEnrolPrincipal } from '../operations/enrol-principal.js';
+import { makeListPrincipals } from '../operations/list-principals.js';
+import { makeLockPrincipal } from '../operations/lock-principal.js';
+import { makeRemovePrincipalKeys } from '../operations/remove-principal-keys.js';
+import { makeSetPrincipalAttributes } from '../operations/set-principal-attributes.js';
+import { makeSetPrincipalRoles } from '../operations/set-principal-roles.js';
+import { makeUnlockPrincipal } from '../operations/unlock-principal.js';
+import type { PrincipalOperations } from '../transport/operations.js';
+import type { PolicyPorts } from './ports.js';
+
+/** Who is who. */
+export function principalOperations(ports: PolicyPorts): PrincipalOperations {
+  const { meshId, meshPublicKey } = ports.kit.config.trustRoot;
+  return {
+    createPrincipal: makeCreatePrincipal(ports),
+    enrolPrincipal: makeEnrolPrincipal({ ...ports, mesh: { meshId, meshPublicKey } }),
+    listPrincipals: makeListPrincipals(ports),
+    disablePrincipal: makeDisablePrincipal(ports),
+    enablePrincipal: makeEnablePrincipal(ports),
+    lockPrincipal: makeLockPrincipal(ports),
+    unlockPrincipal: makeUnlockPrincipal(ports),
+    describePrincipal: makeDescribePrincipal(ports),
+    setPrincipalRoles: makeSetPrincipalRoles(ports),
+    setPrincipalAttributes: makeSetPrincipalAttributes(ports),
+    addPrincipalKeys: makeAddPrincipalKeys(ports),
+    removePrincipalKeys: makeRemovePrincipalKeys(ports),
+  };
+}
