@@ -18,7 +18,7 @@ interface Rule<T extends Statement['type']> {
   readonly office: readonly Role[];
   /** Said by a principal about itself, with a channel key of its own. */
   readonly own?: true;
-  apply(state: FoldState, statement: StatementOf<T>, signer: string): void;
+  readonly apply: (state: FoldState, statement: StatementOf<T>, signer: string) => void;
 }
 
 const OPERATORS: readonly Role[] = ['operator'];
