@@ -4,11 +4,11 @@ import type { RowSeal } from '../domain/row-mac.js';
 import { CredentialEntity, fromCredential } from '../store/entities/credential.entity.js';
 import { CredentialVersionEntity, fromVersion } from '../store/entities/credential-version.entity.js';
 import { openCredentialRow, openVersionRow } from '../store/sealed-rows.js';
+import { credentialRows } from './credential-rows.js';
 import type { LaterCredential, LaterRecords } from './later-records.js';
 
 /** Numbers are skipped by this where nobody knows which were given after the backup. */
 export const UNKNOWN_VERSIONS_STEP = 1_000_000;
-const PAGE = 500;
 
 export interface AppliedLater {
   readonly credentialsRaised: number;
@@ -37,32 +37,22 @@ export async function applyLater(
     credentialsDeactivated: 0,
     versionsDestroyed: 0,
   };
-  for (let after: string | undefined; ;) {
-    const rows = await manager
-      .getRepository(CredentialEntity)
-      .createQueryBuilder('c')
-      .where(after === undefined ? 'true' : 'c.credentialId > :after', { after })
-      .orderBy('c.credentialId')
-      .limit(PAGE)
-      .getMany();
-    for (const row of rows) {
-      const before = openCredentialRow(seal, row);
-      const isUnknown = later.source === 'none' || unknown.has(before.credentialId);
-      const known = later.credentials.get(before.credentialId);
-      const after = isUnknown
-        ? raised(before, before.lastVersion + UNKNOWN_VERSIONS_STEP)
-        : withLater(before, known);
-      const destroyed = await destroyVersions(manager, seal, before.credentialId, known);
-      applied.versionsDestroyed += destroyed;
-      if (after === before && destroyed === 0) continue;
-      applied.credentialsRaised += Number(after.lastVersion > before.lastVersion);
-      applied.credentialsDeleted += Number(after.deletedAtMs !== null && before.deletedAtMs === null);
-      applied.credentialsDeactivated += Number(after.status !== before.status);
-      await saveCredential(manager, seal, after);
-    }
-    after = rows.at(-1)?.credentialId;
-    if (rows.length < PAGE) return applied;
+  for await (const row of credentialRows(manager)) {
+    const before = openCredentialRow(seal, row);
+    const isUnknown = later.source === 'none' || unknown.has(before.credentialId);
+    const known = later.credentials.get(before.credentialId);
+    const after = isUnknown
+      ? raised(before, before.lastVersion + UNKNOWN_VERSIONS_STEP)
+      : withLater(before, known);
+    const destroyed = await destroyVersions(manager, seal, before.credentialId, known);
+    applied.versionsDestroyed += destroyed;
+    if (after === before && destroyed === 0) continue;
+    applied.credentialsRaised += Number(after.lastVersion > before.lastVersion);
+    applied.credentialsDeleted += Number(after.deletedAtMs !== null && before.deletedAtMs === null);
+    applied.credentialsDeactivated += Number(after.status !== before.status);
+    await saveCredential(manager, seal, after);
   }
+  return applied;
 }
 
 const raised = (credential: Credential, lastVersion: number): Credential =>

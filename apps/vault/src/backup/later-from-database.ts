@@ -1,11 +1,9 @@
 import type { DataSource } from 'typeorm';
 import type { RowSeal } from '../domain/row-mac.js';
-import { CredentialEntity } from '../store/entities/credential.entity.js';
 import { CredentialVersionEntity } from '../store/entities/credential-version.entity.js';
 import { openCredentialRow, openVersionRow } from '../store/sealed-rows.js';
+import { credentialRows } from './credential-rows.js';
 import type { LaterCredential, LaterRecords } from './later-records.js';
-
-const PAGE = 1_000;
 
 /**
  * Reads what happened after the backup from the database of the mesh as it was until now. Rows are believed only by their HMAC; one whose
@@ -19,32 +17,21 @@ export async function laterFromDatabase(
   const damaged: string[] = [];
   const destroyed = await destroyedVersions(former, seal);
   let maxRevision = await sequenceValue(former);
-  for (let after: string | undefined; ;) {
-    const rows = await former
-      .getRepository(CredentialEntity)
-      .createQueryBuilder('c')
-      .where(after === undefined ? 'true' : 'c.credentialId > :after', { after })
-      .orderBy('c.credentialId')
-      .limit(PAGE)
-      .getMany();
-    for (const row of rows) {
-      const credential = opened(() => openCredentialRow(seal, row));
-      if (credential === undefined) {
-        damaged.push(row.credentialId);
-        continue;
-      }
-      maxRevision = Math.max(maxRevision, credential.revision);
-      credentials.set(credential.credentialId, {
-        lastVersion: credential.lastVersion,
-        deletedAtMs: credential.deletedAtMs,
-        recoverableUntilMs: credential.recoverableUntilMs,
-        purgedAtMs: credential.purgedAtMs,
-        inactive: credential.status === 'inactive',
-        destroyed: destroyed.get(credential.credentialId) ?? new Map(),
-      });
+  for await (const row of credentialRows(former)) {
+    const credential = opened(() => openCredentialRow(seal, row));
+    if (credential === undefined) {
+      damaged.push(row.credentialId);
+      continue;
     }
-    after = rows.at(-1)?.credentialId;
-    if (rows.length < PAGE) break;
+    maxRevision = Math.max(maxRevision, credential.revision);
+    credentials.set(credential.credentialId, {
+      lastVersion: credential.lastVersion,
+      deletedAtMs: credential.deletedAtMs,
+      recoverableUntilMs: credential.recoverableUntilMs,
+      purgedAtMs: credential.purgedAtMs,
+      inactive: credential.status === 'inactive',
+      destroyed: destroyed.get(credential.credentialId) ?? new Map(),
+    });
   }
   const maxEpoch = await newestEpoch(former);
   return { later: { source: 'database', credentials, takings: [], maxRevision, maxEpoch }, damaged };
