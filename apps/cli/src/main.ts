@@ -14,6 +14,7 @@ import { importCommand } from './commands/import-commands.js';
 import { keyCommand } from './commands/key-commands.js';
 import { leaseCommand } from './commands/lease-commands.js';
 import { meshCommands } from './commands/mesh-commands.js';
+import { policyCommand } from './commands/policy-commands.js';
 import { principalCommand } from './commands/principal-commands.js';
 import { recoveryCommand } from './commands/recovery-commands.js';
 import { templateCommand } from './commands/template-commands.js';
@@ -41,6 +42,7 @@ export function makeProgram(): Command {
     typeCommand(),
     principalCommand(),
     ...grantCommands(),
+    policyCommand(),
     enrolCommand(),
     auditCommand(),
     backupCommand(),

@@ -13,7 +13,8 @@ import {
   nkeyNamed,
 } from '../test/fixtures.js';
 import { openBundle, signBundle } from './bundle.js';
-import { makePolicyEngine, policyPrincipal } from './engine.js';
+import { makePolicyEngine } from './engine.js';
+import { policyPrincipal } from './policy-principal.js';
 
 const mesh = makeTestMesh();
 const clock = makeTestClock();

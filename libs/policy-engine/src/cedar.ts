@@ -6,11 +6,13 @@ import {
   type EntityJson,
   type TypeAndId,
 } from '@cedar-policy/cedar-wasm/nodejs';
+import { LRUCache } from 'lru-cache';
 import type { PolicyRequest } from '@keymesh/contracts';
 import type { Policy } from './built-in-policies.js';
 import { CEDAR_SCHEMA } from './cedar-schema.js';
 
-const RESOURCE_TYPES = {
+/** Cedar's entity types for kinds of resources. */
+export const RESOURCE_TYPES = {
   credential: 'Keymesh::Credential',
   namespace: 'Keymesh::Namespace',
   principal: 'Keymesh::PrincipalRecord',
@@ -32,24 +34,37 @@ export interface CedarAnswer {
   readonly errors: readonly string[];
 }
 
-/** Ids of the sets that the module holds: it never forgets one. Sets are few: bundles rarely bring a forbid. */
-const prepared = new Set<string>();
+/**
+ * Sets that the module holds, by a hash of their content: bundles that change no policy cost neither time nor memory. The module forgets
+ * no set, but takes another one under the same id: so ids are used again, and its memory stays bounded.
+ */
+const prepared = new LRUCache<string, string>({
+  max: 1_000,
+  maxSize: 20_000_000,
+  dispose: (id) => void freed.push(id),
+});
+const freed: string[] = [];
+let ids = 0;
 
 /**
- * Parses policies once, into memory of the WebAssembly module.
- * @returns the decision function, or undefined when a policy does not parse.
+ * Parses policies into memory of the WebAssembly module, once.
+ * @returns what asks them. Policies that do not parse together answer with an error, which denies.
  */
-export function prepareCedar(
-  policies: readonly Policy[],
-): ((request: PolicyRequest) => CedarAnswer) | undefined {
+export function prepareCedar(policies: readonly Policy[]): (request: PolicyRequest) => CedarAnswer {
   const staticPolicies = Object.fromEntries(policies.map(({ id, cedar }) => [id, cedar]));
-  // By content, so that bundles that change no policy cost neither time nor memory.
-  const preparsedPolicySetId = createHash('sha256').update(JSON.stringify(staticPolicies)).digest('hex');
-  if (!prepared.has(preparsedPolicySetId)) {
-    if (preparsePolicySet(preparsedPolicySetId, { staticPolicies }).type !== 'success') return undefined;
-    prepared.add(preparsedPolicySetId);
-  }
-  return (request) => ask(preparsedPolicySetId, request);
+  const text = JSON.stringify(staticPolicies);
+  const hash = createHash('sha256').update(text).digest('hex');
+  return (request) => {
+    const known = prepared.get(hash);
+    if (known !== undefined) return ask(known, request);
+    const id = freed.pop() ?? `set-${String((ids += 1))}`;
+    if (preparsePolicySet(id, { staticPolicies }).type !== 'success') {
+      freed.push(id);
+      return { allowed: false, reasons: [], errors: ['policies: do not parse together'] };
+    }
+    prepared.set(hash, id, { size: text.length });
+    return ask(id, request);
+  };
 }
 
 function ask(preparsedPolicySetId: string, request: PolicyRequest): CedarAnswer {

@@ -6,7 +6,8 @@ import { makeSigningKey } from '@keymesh/kernel';
 import { BUILT_IN_POLICIES, ROLE_ACTIONS } from './built-in-policies.js';
 import { validatePolicies } from './cedar.js';
 import { foldStatements } from './directory.js';
-import { makePolicyEngine, policyPrincipal } from './engine.js';
+import { makePolicyEngine } from './engine.js';
+import { policyPrincipal } from './policy-principal.js';
 
 const mesh = makeTestMesh();
 const clientRoles = ROLES.filter((role) => role !== 'locker');

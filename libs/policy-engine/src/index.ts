@@ -14,12 +14,23 @@ export { BUILT_IN_POLICIES, ROLE_ACTIONS, type Policy } from './built-in-policie
 export { CEDAR_SCHEMA } from './cedar-schema.js';
 export { validatePolicies } from './cedar.js';
 export {
-  makePolicyEngine,
-  policyPrincipal,
-  type Decision,
-  type PolicyEngine,
-  type PolicyEngineOptions,
-} from './engine.js';
+  checkPolicies,
+  checkPolicy,
+  readAnnotations,
+  tellProblem,
+  type PolicyAnnotations,
+  type PolicyProblem,
+} from './policy-check.js';
+export { makePolicyEngine, type Decision, type PolicyEngine, type PolicyEngineOptions } from './engine.js';
+export { makeDecider, type Decider, type Verdict } from './decider.js';
+export { policyPrincipal } from './policy-principal.js';
+export {
+  parsePolicies,
+  policySetOf,
+  writtenPolicies,
+  type ParsedPolicy,
+  type PolicySet,
+} from './policy-set.js';
 export {
   makeEnrolmentToken,
   readEnrolmentToken,

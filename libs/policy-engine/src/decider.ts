@@ -1,0 +1,88 @@
+import { LRUCache } from 'lru-cache';
+import type { PolicyRequest } from '@keymesh/contracts';
+import { NOT_EXPRESSIBLE, prepareCedar, type CedarAnswer } from './cedar.js';
+import { decisionKey } from './decision-key.js';
+import { isCacheable, policyReadsOf, type PolicyReads } from './policy-reads.js';
+import { isInScope } from './policy-scope.js';
+import type { ParsedPolicy } from './policy-set.js';
+
+/** What policies say of a request. A forbid is data, not an error. */
+export interface Verdict {
+  readonly effect: 'permit' | 'forbid';
+  /** Ids of the policies that decided; empty for the default deny. Frozen: it goes into audit records as it is. */
+  readonly determiningPolicies: string[];
+  /** Any of these makes it a forbid. Frozen. */
+  readonly errors: string[];
+}
+
+/** Policies as a function, without anybody's directory. Synchronous, no I/O. */
+export interface Decider {
+  /** Default deny; forbid wins; a policy that errors denies. */
+  decide(request: PolicyRequest): Verdict;
+  /** Decisions from memory and those that were kept; what may not be kept is in neither. */
+  stats(): { readonly hits: number; readonly misses: number };
+}
+
+/** The policies that can have a say on one action and one kind of resource, prepared when they are first asked. */
+interface Slice {
+  readonly ask: (request: PolicyRequest) => CedarAnswer;
+  readonly reads: PolicyReads;
+  readonly isCacheable: boolean;
+}
+
+/** @param cacheEntries decisions kept; 0: none. */
+export function makeDecider(policies: readonly ParsedPolicy[], cacheEntries: number): Decider {
+  const cache = cacheEntries > 0 ? new LRUCache<string, Verdict>({ max: cacheEntries }) : undefined;
+  const counts = { hits: 0, misses: 0 };
+  const slices = new Map<string, Slice>();
+  const sliceOf = ({ action, resource }: PolicyRequest): Slice => {
+    const name = `${action} ${resource.kind}`;
+    const slice =
+      slices.get(name) ??
+      makeSlice(policies.filter((policy) => isInScope(policy.json, action, resource.kind)));
+    slices.set(name, slice);
+    return slice;
+  };
+  return {
+    decide(request) {
+      // Before the cache, because the key leaves out attributes that no policy mentions, and Cedar refuses them all the same.
+      if (isInexpressible(request)) return forbidden(NOT_EXPRESSIBLE);
+      const slice = sliceOf(request);
+      if (cache === undefined || !slice.isCacheable) return verdictOf(slice.ask(request));
+      const key = decisionKey(request, slice.reads);
+      const known = cache.get(key);
+      counts[known === undefined ? 'misses' : 'hits'] += 1;
+      if (known !== undefined) return known;
+      const verdict = verdictOf(slice.ask(request));
+      cache.set(key, verdict);
+      return verdict;
+    },
+    stats: () => ({ ...counts }),
+  };
+}
+
+function makeSlice(policies: readonly ParsedPolicy[]): Slice {
+  const reads = policyReadsOf(policies.map(({ json }) => json));
+  return { ask: prepareCedar(policies), reads, isCacheable: isCacheable(reads) };
+}
+
+const verdictOf = ({ allowed, reasons, errors }: CedarAnswer): Verdict => ({
+  effect: allowed && errors.length === 0 ? 'permit' : 'forbid',
+  determiningPolicies: Object.freeze([...reasons]) as string[],
+  errors: Object.freeze([...errors]) as string[],
+});
+
+/** A forbid for a reason of its own. */
+export const forbidden = (because: string): Verdict =>
+  verdictOf({ allowed: false, reasons: [], errors: [because] });
+
+const isInexpressible = ({ resource, context }: PolicyRequest): boolean =>
+  hasFraction(resource.attributes) || hasFraction(context);
+
+function hasFraction(attributes: Readonly<Record<string, unknown>>): boolean {
+  for (const name in attributes) {
+    const value = attributes[name];
+    if (typeof value === 'number' && !Number.isSafeInteger(value)) return true;
+  }
+  return false;
+}
