@@ -70,6 +70,9 @@ beforeAll(async () => {
     .trim();
   await mesh.cli(['enrol', '--token', token]);
   await mesh.cli(['store', 'not-allowed', '--profile', 'reader-one'], { input: 'Some-Value-0123456789' });
+  // A job of each kind that the dashboard counts in batches.
+  await mesh.cli(['key', 'rotate', 'default']);
+  await mesh.cli(['key', 'rewrap', 'default']);
   traffic = setInterval(
     () =>
       void keymesh.credentials.retrieve('seen').then(
