@@ -14,7 +14,16 @@ export const policyRequest = z.strictObject({
   }),
   action: z.enum(ACTIONS),
   resource: z.strictObject({
-    kind: z.enum(['credential', 'namespace', 'principal', 'audit-log', 'finding', 'channel-key', 'rotation']),
+    kind: z.enum([
+      'credential',
+      'namespace',
+      'principal',
+      'policy',
+      'audit-log',
+      'finding',
+      'channel-key',
+      'rotation',
+    ]),
     id: z.string(),
     /** Attributes that policies may read. Never the name. */
     attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])),

@@ -22,6 +22,7 @@ export const CEDAR_SCHEMA = `namespace Keymesh {
   };
   entity Namespace { namespace?: String };
   entity PrincipalRecord { kind?: String, roles?: Set<String> };
+  entity Policy { twoPerson?: Bool };
   entity AuditLog;
   entity Finding;
   entity ChannelKey;
@@ -32,7 +33,7 @@ export const CEDAR_SCHEMA = `namespace Keymesh {
   };
   action ${ACTIONS.map((action) => JSON.stringify(action)).join(', ')} appliesTo {
     principal: [Principal],
-    resource: [Credential, Namespace, PrincipalRecord, AuditLog, Finding, ChannelKey, Rotation],
+    resource: [Credential, Namespace, PrincipalRecord, Policy, AuditLog, Finding, ChannelKey, Rotation],
     context: Context
   };
 }

@@ -16,6 +16,7 @@ export const RESOURCE_TYPES = {
   credential: 'Keymesh::Credential',
   namespace: 'Keymesh::Namespace',
   principal: 'Keymesh::PrincipalRecord',
+  policy: 'Keymesh::Policy',
   'audit-log': 'Keymesh::AuditLog',
   finding: 'Keymesh::Finding',
   'channel-key': 'Keymesh::ChannelKey',

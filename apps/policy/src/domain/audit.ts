@@ -18,6 +18,11 @@ export type RecordType =
   | 'principal.enabled'
   | 'principal.locked'
   | 'principal.unlocked'
+  | 'policy.set'
+  | 'policy.confirmed'
+  | 'policy.listed'
+  | 'policy.described'
+  | 'policy.validated'
   | 'connection.opened'
   | 'connection.refused'
   | 'subject.refused';
@@ -31,6 +36,8 @@ export interface RecordFacts {
   readonly principal?: string;
   /** The principal it was done to. */
   readonly subject?: string;
+  /** What else it was done to. */
+  readonly resource?: NonNullable<AuditRecord['resource']>;
   readonly code?: string;
   readonly decision?: DecisionRecord;
   readonly facts?: NonNullable<AuditRecord['facts']>;
@@ -45,7 +52,7 @@ export type MakeRecord = (
 /** Makes audit records of this instance. Random ids. */
 export const makeRecordMaker =
   ({ instance, clock }: { readonly instance: string; readonly clock: Clock }): MakeRecord =>
-  (type, outcome, { call, principal = call?.principal, subject, code, decision, facts }) => ({
+  (type, outcome, { call, principal = call?.principal, subject, resource, code, decision, facts }) => ({
     v: 1,
     id: uuidv7(),
     time: new Date(clock.now()).toISOString(),
@@ -58,6 +65,7 @@ export const makeRecordMaker =
     ...(call?.sessionId === undefined ? {} : { session: call.sessionId }),
     ...(call === undefined ? {} : { requestId: call.requestId }),
     ...(call?.traceparent === undefined ? {} : { traceparent: call.traceparent }),
+    ...(resource === undefined ? {} : { resource }),
     ...(subject === undefined ? {} : { resource: { kind: 'principal', id: subject } }),
     ...(decision === undefined ? {} : { decision }),
     ...(facts === undefined ? {} : { facts }),

@@ -18,6 +18,8 @@ export interface Authorization {
   /** The principal that it is about; absent: all of them. */
   readonly subject?: string;
   readonly attributes?: PolicyRequest['resource']['attributes'];
+  /** What it is about where that is no principal; `*` as id: all of them. */
+  readonly resource?: PolicyRequest['resource'];
 }
 
 /**
@@ -27,7 +29,7 @@ export interface Authorization {
 export async function authorize(
   { book, makeRecord, refusals }: OperationPorts,
   call: Call,
-  { action, type, subject, attributes = {} }: Authorization,
+  { action, type, subject, attributes = {}, resource }: Authorization,
 ): Promise<DecisionRecord> {
   const { directory, engine } = book.current();
   const caller = directory.find(call.principal);
@@ -35,7 +37,7 @@ export async function authorize(
     principal:
       caller === undefined ? { name: call.principal, kind: 'service', roles: [] } : policyPrincipal(caller),
     action,
-    resource: { kind: 'principal', id: subject ?? '*', attributes },
+    resource: resource ?? { kind: 'principal', id: subject ?? '*', attributes },
     context: { channel: call.channel },
   };
   const decision = engine.decide(request);
@@ -47,6 +49,7 @@ export async function authorize(
       code: 'DENIED' satisfies ErrorCode,
       decision: record,
       ...(subject === undefined ? {} : { subject }),
+      ...(resource === undefined ? {} : { resource: { kind: resource.kind, id: resource.id } }),
       ...(summed === 0 ? {} : { facts: { summed } }),
     }),
   }));
