@@ -1,0 +1,130 @@
+import { constants, sign, verify, X509Certificate, type KeyObject } from 'node:crypto';
+import type { BundleSession, CertificateIdentity, CertificateProof } from '@keymesh/contracts';
+import { fromBase64Url, lengthPrefixed, toBase64Url } from '@keymesh/kernel';
+import { canonicalBytes } from './statements.js';
+
+/** Which keys a certificate vouches for. */
+export type CertifiedKeys = Pick<BundleSession, 'nkey' | 'channelKey'> & { readonly meshId: string };
+
+/** Why a certificate does not prove a rule's identity. Never a value of the certificate. */
+export type CertificateRefusal =
+  'malformed' | 'authority' | 'not-valid-now' | 'usage' | 'identity' | 'signature';
+
+const PURPOSE = 'keymesh/v1/certificate-proof';
+// SOURCE: RFC 5280 section 4.2.1.12, id-kp-clientAuth
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+const MIN_RSA_BITS = 2_048;
+/** RSA-PSS with SHA-256, ECDSA with SHA-256 in DER form, or Ed25519. */
+const PSS = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
+
+const covered = ({ meshId, nkey, channelKey }: CertifiedKeys, notAfter: string): Uint8Array =>
+  lengthPrefixed(PURPOSE, canonicalBytes({ meshId, nkey, channelKey, notAfter }));
+
+const hashFor = (key: KeyObject): string | null => (key.asymmetricKeyType === 'ed25519' ? null : 'sha256');
+
+/**
+ * Signs a session's fresh keys with the key of a client certificate.
+ * @param chainPem the certificate and, if there is one, the authority between it and the pinned one.
+ */
+export function proveByCertificate(
+  keys: CertifiedKeys,
+  notAfter: string,
+  chainPem: readonly string[],
+  privateKey: KeyObject,
+): CertificateProof {
+  const padding = privateKey.asymmetricKeyType === 'rsa' ? PSS : {};
+  const signature = sign(hashFor(privateKey), covered(keys, notAfter), { key: privateKey, ...padding });
+  return {
+    chain: chainPem.map((pem) => new X509Certificate(pem).raw.toString('base64')),
+    notAfter,
+    signature: toBase64Url(new Uint8Array(signature)),
+  };
+}
+
+/**
+ * Whether a certificate under the pinned authority, of the rule's identity, vouches for these keys. Never throws. Name constraints and path
+ * lengths are not looked at: pin an authority whose every certificate counts.
+ * @param nowMs when it is to be valid. @returns why not; undefined when all holds.
+ */
+export function refuseCertificate(
+  { authority, spiffeId, commonName }: CertificateIdentity,
+  keys: CertifiedKeys,
+  proof: CertificateProof,
+  nowMs: number,
+): CertificateRefusal | undefined {
+  try {
+    const [leaf, ...between] = proof.chain.map((der) => new X509Certificate(Buffer.from(der, 'base64')));
+    if (leaf === undefined) return 'malformed';
+    const path = [leaf, ...between, new X509Certificate(authority)];
+    if (!path.every((certificate, at) => at === 0 || isIssuedBy(path[at - 1], certificate)))
+      return 'authority';
+    if (!path.every((certificate) => isValidAt(certificate, nowMs))) return 'not-valid-now';
+    if (leaf.ca || !isForClients(leaf) || !isStrong(leaf.publicKey)) return 'usage';
+    const isIdentity =
+      spiffeId === undefined ? commonNameOf(leaf) === commonName : spiffeIdOf(leaf) === spiffeId;
+    if (!isIdentity) return 'identity';
+    return isSigned(leaf.publicKey, keys, proof) ? undefined : 'signature';
+  } catch {
+    return 'malformed'; // what OpenSSL does not read
+  }
+}
+
+const isIssuedBy = (certificate: X509Certificate | undefined, authority: X509Certificate): boolean =>
+  certificate !== undefined &&
+  authority.ca &&
+  certificate.checkIssued(authority) &&
+  certificate.verify(authority.publicKey);
+
+const isValidAt = ({ validFromDate, validToDate }: X509Certificate, nowMs: number): boolean =>
+  validFromDate.getTime() <= nowMs && nowMs < validToDate.getTime();
+
+/** Extended key usages; without any a certificate is for everything. */
+const isForClients = ({ keyUsage }: X509Certificate): boolean =>
+  (keyUsage as string[] | undefined)?.includes(CLIENT_AUTH) ?? true;
+
+function isStrong({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boolean {
+  if (asymmetricKeyType === 'rsa') return (asymmetricKeyDetails?.modulusLength ?? 0) >= MIN_RSA_BITS;
+  if (asymmetricKeyType === 'ec') return asymmetricKeyDetails?.namedCurve === 'prime256v1';
+  return asymmetricKeyType === 'ed25519';
+}
+
+function isSigned(key: KeyObject, keys: CertifiedKeys, { notAfter, signature }: CertificateProof): boolean {
+  const bytes = fromBase64Url(signature);
+  const padding = key.asymmetricKeyType === 'rsa' ? PSS : {};
+  return bytes !== undefined && verify(hashFor(key), covered(keys, notAfter), { key, ...padding }, bytes);
+}
+
+/** When a proof's own certificate ends; NaN for what does not read. */
+export function certificateEndMs({ chain: [leaf = ''] }: CertificateProof): number {
+  try {
+    return new X509Certificate(Buffer.from(leaf, 'base64')).validToDate.getTime();
+  } catch {
+    return NaN;
+  }
+}
+
+/** @returns the one common name, or undefined for none or several. */
+export function commonNameOf(certificate: X509Certificate): string | undefined {
+  const { CN } = certificate.toLegacyObject().subject as { CN?: unknown };
+  return typeof CN === 'string' ? CN : undefined;
+}
+
+// Node prints names one after another; what has a comma, a quote or a control character in it comes as a JSON string.
+const NAME = /([A-Za-z][A-Za-z0-9 ]*):("(?:[^"\\]|\\.)*"|[^",]*)(?:, |$)/y;
+
+/**
+ * The SPIFFE id of a certificate. SOURCE: SPIFFE X.509-SVID section 2: exactly one URI among its alternative names.
+ * @returns undefined for none or several, and where any of the names cannot be told apart for sure.
+ */
+export function spiffeIdOf({ subjectAltName }: Pick<X509Certificate, 'subjectAltName'>): string | undefined {
+  const names = subjectAltName ?? '';
+  const uris: string[] = [];
+  NAME.lastIndex = 0;
+  while (NAME.lastIndex < names.length) {
+    const [, kind, value = ''] = NAME.exec(names) ?? [];
+    if (kind === undefined) return undefined;
+    if (kind === 'URI') uris.push(value);
+  }
+  const [uri] = uris;
+  return uris.length === 1 && uri?.startsWith('spiffe://') === true ? uri : undefined;
+}
