@@ -32,6 +32,15 @@ export const policyRequest = z.strictObject({
 });
 export type PolicyRequest = z.output<typeof policyRequest>;
 
+/** A decision with the whole request that it answered. */
+export const policyDecision = z.strictObject({
+  effect: z.enum(['permit', 'forbid']),
+  bundleVersion: z.int(),
+  determiningPolicies: z.array(z.string()),
+  errors: z.array(z.string()),
+  request: policyRequest,
+});
+
 export const OUTCOMES = ['success', 'denied', 'failure'] as const;
 
 /**
@@ -65,15 +74,7 @@ export const auditRecord = z.strictObject({
       revision: z.int().optional(),
     })
     .optional(),
-  decision: z
-    .strictObject({
-      effect: z.enum(['permit', 'forbid']),
-      bundleVersion: z.int(),
-      determiningPolicies: z.array(z.string()),
-      errors: z.array(z.string()),
-      request: policyRequest,
-    })
-    .optional(),
+  decision: policyDecision.optional(),
   /** Further facts: codes, counts, kinds. Never free text from a caller. */
   facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
 });

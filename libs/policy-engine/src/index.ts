@@ -1,6 +1,25 @@
 export { signStatement, readStatement, type SignedStatement } from './statements.js';
-export { type OpenEnrolment, type PendingPolicy, type WrittenPolicy } from './fold-state.js';
+export { type OpenEnrolment, type BreakGlassOpening, type IdentityRule, type PendingPolicy, type WrittenPolicy } from './fold-state.js';
+export { isOpenNow, MAX_OPENINGS_A_DAY } from './fold-break-glass.js';
+export {
+  approvableOf,
+  approvalsGiven,
+  approvalsNeeded,
+  readApproval,
+  requestDigestOf,
+  signApproval,
+  type GivenApproval,
+  type HeldApproval,
+} from './approvals.js';
 export { proveKey, type KeyProofBinding } from './key-proof.js';
+export {
+  proveByCertificate,
+  refuseCertificate,
+  spiffeIdOf,
+  type CertificateRefusal,
+  type CertifiedKeys,
+} from './certificate-proof.js';
+export { isPrivileged } from './fold-identity-rule.js';
 export {
   foldStatements,
   type Directory,
@@ -10,6 +29,7 @@ export {
   type Taken,
 } from './directory.js';
 export { signBundle, openBundle, readBundle, followsOn, type OpenedBundle } from './bundle.js';
+export { NOT_ATTESTED, bundleDigestOf, readAttestation, signAttestation } from './attestation.js';
 export { BUILT_IN_POLICIES, ROLE_ACTIONS, type Policy } from './built-in-policies.js';
 export { CEDAR_SCHEMA } from './cedar-schema.js';
 export { validatePolicies } from './cedar.js';
@@ -39,3 +59,15 @@ export {
   type EnrolmentToken,
 } from './enrolment-token.js';
 export { meshIdOf, meshIdOfHash, enrolmentIdOf } from './derived-ids.js';
+export {
+  culpritsOf,
+  differsInEffect,
+  isByPolicies,
+  makeSimulation,
+  type ChangedDecision,
+  type DecisionGroup,
+  type RecordedDecision,
+  type Simulation,
+  type SimulationResult,
+} from './simulate.js';
+export { explainDecision, type AttributeRead, type Explanation, type Remedy } from './explain.js';
