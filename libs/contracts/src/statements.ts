@@ -1,5 +1,8 @@
 import { z } from 'zod';
+import { breakGlassClosed, breakGlassOpened, breakGlassReviewed } from './break-glass-statements.js';
 import { clientPrincipalName, principalName, PRINCIPAL_KINDS, ROLES } from './identity.js';
+import { bundleSession, identityRuleSet } from './identity-rule-statements.js';
+import { killSwitch, killSwitchLifted } from './kill-switch-statements.js';
 import { policyConfirmed, policySet } from './policy-statements.js';
 import { base, nkeyPublic, publicKey } from './statement-base.js';
 
@@ -125,13 +128,22 @@ export const statement = z.discriminatedUnion('type', [
   principalKeysRemoved,
   policySet,
   policyConfirmed,
+  breakGlassOpened,
+  breakGlassClosed,
+  breakGlassReviewed,
+  killSwitchLifted,
+  identityRuleSet,
 ]);
 export type Statement = z.output<typeof statement>;
 export type StatementOf<T extends Statement['type']> = Extract<Statement, { type: T }>;
 
 /** What a statement is about: a principal's name, or another thing as `<kind>:<id>` (names have no colon). */
-export const subjectOfStatement = (said: Statement): string =>
-  'principal' in said ? said.principal : `policy:${said.policyId}`;
+export function subjectOfStatement(said: Statement): string {
+  if ('principal' in said) return said.principal;
+  if ('killId' in said) return `kill-switch:${said.killId}`;
+  if ('ruleId' in said) return `identity-rule:${said.ruleId}`;
+  return `policy:${said.policyId}`;
+}
 
 /** What every service pins at initialisation: the mesh's public key and the first operator. File `trust.json`. */
 export const trustRoot = z.strictObject({
@@ -159,5 +171,10 @@ export const policyBundle = z.strictObject({
       reason: z.string(),
     }),
   ),
+  /** Texts of approvals, each signed by its approver; absent: none. */ approvals: z
+    .array(z.string())
+    .optional(),
+  /** Kill switches in force; absent: none. */ kills: z.array(killSwitch).optional(),
+  /** Keys for a while by identity rules; absent: none. */ sessions: z.array(bundleSession).optional(),
 });
 export type PolicyBundle = z.output<typeof policyBundle>;

@@ -54,8 +54,11 @@ export function openBundle(
     known === undefined
       ? foldStatements(trustRoot, bundle.statements, { clock })
       : known.extend(bundle.statements.slice(known.statements.length));
-  return { bundle, directory: directory.withTaken(bundle.taken) };
+  return { bundle, directory: withWhatItSays(directory, bundle) };
 }
+
+const withWhatItSays = (directory: Directory, { taken, kills = [], approvals = [], sessions = [] }: PolicyBundle): Directory =>
+  directory.withTaken(taken).withKills(kills).withApprovals(approvals).withSessions(sessions);
 
 /** Checks a bundle's signature but not its statements: for whoever only compares versions. @throws POLICY_UNAVAILABLE */
 export function readBundle(bytes: Uint8Array, trustRoot: TrustRoot): PolicyBundle {

@@ -1,6 +1,9 @@
 import { systemClock, type Clock } from '@keymesh/kernel';
 import type {
+  BundleSession,
+  KillSwitch,
   PolicyBundle,
+  PolicyRequest,
   PrincipalAttributes,
   PrincipalKind,
   Role,
@@ -10,16 +13,24 @@ import type {
 import {
   copyFold,
   emptyFold,
+  type BreakGlassOpening,
   type FoldState,
   type GrantedPrincipal,
+  type IdentityRule,
+  type Lifting,
   type OpenEnrolment,
   type PendingPolicy,
   type WrittenPolicy,
 } from './fold-state.js';
+import { holdApprovals, type HeldApproval } from './approvals.js';
+import { isOpenNow } from './fold-break-glass.js';
 import { applyStatement } from './fold.js';
+import { makeKills, type Kills } from './kills.js';
+import { sessionsOf } from './sessions.js';
 
 export type Taken = PolicyBundle['taken'][number];
-export type PrincipalStatus = 'invited' | 'active' | 'disabled' | 'locked';
+/** `killed`: stopped by a kill switch, until an operator lifts it. */
+export type PrincipalStatus = 'invited' | 'active' | 'disabled' | 'locked' | 'killed';
 
 /** A principal as of now. */
 export interface DirectoryEntry {
@@ -35,6 +46,8 @@ export interface DirectoryEntry {
   /** End of the lock; null when not locked or locked without an end. */
   readonly lockedUntil: string | null;
   readonly createdAt: string;
+  /** End of its break-glass; only while that is open. */
+  readonly breakGlassUntil?: string;
 }
 
 /** Who is who, folded from statements, less what was taken away. Immutable; only time changes its answers. */
@@ -44,7 +57,14 @@ export interface Directory {
   readonly statements: readonly string[];
   readonly taken: readonly Taken[];
   find(name: string): DirectoryEntry | undefined;
+  /** Whose nkey it is: for good, or of a live session. */
   findByNkey(nkey: string): DirectoryEntry | undefined;
+  /** The live session of an nkey, by an identity rule. */
+  findSession(nkey: string): BundleSession | undefined;
+  /** Live sessions by identity rules. What they are good for ends with their principal's status, as its own keys do. */
+  sessions(): readonly BundleSession[];
+  /** Other proofs of identity that operators let stand for principals, by id. */
+  readonly identityRules: readonly IdentityRule[];
   /** By name. */
   list(): readonly DirectoryEntry[];
   /** The open enrolment of a token's nkey, unless it has expired by now or was taken away. */
@@ -55,14 +75,30 @@ export interface Directory {
   readonly policies: readonly WrittenPolicy[];
   /** Changes of policies that wait for a second person. */
   readonly pendingPolicies: readonly PendingPolicy[];
+  /** Every opening of break-glass, in order. */
+  readonly openings: readonly BreakGlassOpening[];
+  /** Approvals of the bundle whose signature holds; whether one counts is for `approvalsGiven`. */
+  readonly approvals: readonly HeldApproval[];
   /** Open enrolment of a principal, expired or not. */
   enrolmentOf(principal: string): OpenEnrolment | undefined;
-  /** Whether this Ed25519 key signs channel set-ups of that principal. False for disabled principals; status locked is for the caller. */
+  /** Kill switches in force: those that nobody has lifted. */
+  readonly kills: readonly KillSwitch[];
+  /** Who lifted a kill switch, in force before or not. */
+  liftingOf(killId: string): Lifting | undefined;
+  /** The kill switch that forbids this because of the namespace that it is about. */
+  killForbidding(request: PolicyRequest): KillSwitch | undefined;
+  /** Whether this Ed25519 key signs channel set-ups of that principal. False for disabled and killed principals; status locked is for the caller. */
   isChannelKeyOf(principal: string, publicKey: string): boolean;
   /** A new directory with further statements. @throws STATEMENT_REJECTED, and this one is unchanged. */
   extend(texts: readonly string[]): Directory;
   /** The same grants with another list of what is taken away. */
   withTaken(taken: readonly Taken[]): Directory;
+  /** The same with another list of kill switches; those that were lifted stay void. */
+  withKills(kills: readonly KillSwitch[]): Directory;
+  /** The same with other session keys; those that no rule carries are as if they were not there. */
+  withSessions(sessions: readonly BundleSession[]): Directory;
+  /** The same with another list of approvals; texts that do not hold are dropped. */
+  withApprovals(texts: readonly string[]): Directory;
 }
 
 /** @param clock tells expiry of enrolments and locks; default: the system's. */
@@ -79,7 +115,7 @@ export function foldStatements(
   texts: readonly string[],
   { clock = systemClock }: DirectoryOptions = {},
 ): Directory {
-  return directoryOf(fold(emptyFold(trustRoot), texts), texts, [], clock);
+  return directoryOf(fold(emptyFold(trustRoot), texts), texts, NOTHING_AWAY, clock);
 }
 
 function fold(state: FoldState, texts: readonly string[]): FoldState {
@@ -87,13 +123,23 @@ function fold(state: FoldState, texts: readonly string[]): FoldState {
   return state;
 }
 
-function directoryOf(
-  state: FoldState,
-  statements: readonly string[],
-  taken: readonly Taken[],
-  clock: Clock,
-): Directory {
-  const { statusOf, entryOf, invited } = makeStatus(taken, clock);
+/** What the bundle takes away from what statements grant; and what approvers, who sign for themselves, said. */
+interface Away {
+  readonly taken: readonly Taken[];
+  /** Also those that were lifted. */
+  readonly kills: readonly KillSwitch[];
+  /** Gives: what identity rules carry of it (sessions.ts). */
+  readonly sessions: readonly BundleSession[];
+  readonly approvals: readonly HeldApproval[];
+}
+const NOTHING_AWAY: Away = { taken: [], kills: [], sessions: [], approvals: [] };
+
+function directoryOf(state: FoldState, statements: readonly string[], away: Away, clock: Clock): Directory {
+  const { taken } = away;
+  const inForce = away.kills.filter(({ killId }) => !state.lifted.has(killId));
+  const kills = makeKills(inForce);
+  const sessions = sessionsOf(state, away.sessions, clock);
+  const { statusOf, entryOf, invited } = makeStatus(taken, kills, state.openings, clock);
   const byNkey = new Map(
     [...state.principals.values()].flatMap((principal) =>
       principal.nkeys.map((nkey) => [nkey, principal.name]),
@@ -112,7 +158,7 @@ function directoryOf(
     taken,
     find,
     findByNkey: (nkey) => {
-      const name = byNkey.get(nkey);
+      const name = byNkey.get(nkey) ?? sessions.findByNkey(nkey)?.principal;
       return name === undefined ? undefined : find(name);
     },
     list: () =>
@@ -125,43 +171,73 @@ function directoryOf(
       if (open === undefined || clock.now() > Date.parse(open.expiresAt)) return undefined;
       return invited(open).status === 'invited' ? open : undefined;
     },
+    findSession: (nkey) => sessions.findByNkey(nkey),
+    sessions: () => sessions.list(),
+    identityRules: [...state.identityRules.values()].sort((a, b) => (a.ruleId < b.ruleId ? -1 : 1)),
     historyOf: (subject) => state.history.get(subject) ?? [],
     policies: [...state.policies.values()].sort((a, b) => (a.policyId < b.policyId ? -1 : 1)),
     pendingPolicies: [...state.pendingPolicies.values()],
+    openings: [...state.openings.values()],
+    approvals: away.approvals,
     enrolmentOf: (principal) => state.enrolments.get(principal),
     isChannelKeyOf: (name, publicKey) => {
       const principal = state.principals.get(name);
-      if (principal === undefined || statusOf(principal).status === 'disabled') return false;
-      return principal.channelKeys.includes(publicKey);
+      if (principal === undefined || ['disabled', 'killed'].includes(statusOf(principal).status))
+        return false;
+      return principal.channelKeys.includes(publicKey) || sessions.isChannelKeyOf(name, publicKey);
     },
-    extend: (texts) => directoryOf(fold(copyFold(state), texts), [...statements, ...texts], taken, clock),
-    withTaken: (next) => directoryOf(state, statements, next, clock),
+    kills: inForce,
+    liftingOf: (killId) => state.lifted.get(killId),
+    killForbidding: (request) => kills.forbidding(request),
+    extend: (texts) => directoryOf(fold(copyFold(state), texts), [...statements, ...texts], away, clock),
+    withTaken: (next) => directoryOf(state, statements, { ...away, taken: next }, clock),
+    withKills: (next) => directoryOf(state, statements, { ...away, kills: next }, clock),
+    withSessions: (next) => directoryOf(state, statements, { ...away, sessions: next }, clock),
+    withApprovals(texts) {
+      const approvals = holdApprovals(texts, state.trustRoot.meshId, away.approvals);
+      return directoryOf(state, statements, { ...away, approvals }, clock);
+    },
   };
 }
 
 type Status = Pick<DirectoryEntry, 'status' | 'lockedUntil'>;
 
-// INVARIANT: what is taken can only turn `active` into something less; no list of takings makes a principal active.
-function makeStatus(taken: readonly Taken[], clock: Clock) {
+// INVARIANT: what is taken can only turn `active` into something less; no list of takings or kill switches makes a principal active.
+function makeStatus(
+  taken: readonly Taken[],
+  kills: Kills,
+  openings: FoldState['openings'],
+  clock: Clock,
+) {
+  // The newest of each: a principal has one open at a time.
+  const openingOf = new Map([...openings.values()].map((opening) => [opening.principal, opening]));
   const byPrincipal = new Map<string, Taken[]>();
   for (const taking of taken)
     byPrincipal.set(taking.principal, [...(byPrincipal.get(taking.principal) ?? []), taking]);
-  const statusOf = ({ name, disabled }: { name: string; disabled: boolean }): Status => {
+  const statusOf = (principal: Pick<GrantedPrincipal, 'name' | 'kind' | 'roles' | 'disabled'>): Status => {
+    const { name, disabled } = principal;
     const inForce = (byPrincipal.get(name) ?? []).filter(
       ({ until }) => until === null || clock.now() < Date.parse(until),
     );
     if (disabled || inForce.some(({ status }) => status === 'disabled'))
       return { status: 'disabled', lockedUntil: null };
+    if (kills.stops(principal)) return { status: 'killed', lockedUntil: null };
     if (inForce.length === 0) return { status: 'active', lockedUntil: null };
     return { status: 'locked', lockedUntil: latest(inForce.map(({ until }) => until)) };
   };
   const entryOf = (principal: GrantedPrincipal): DirectoryEntry => {
     const { name, kind, roles, nkeys, channelKeys, attributes, createdAt } = principal;
-    return { name, kind, roles, nkeys, channelKeys, attributes, createdAt, ...statusOf(principal) };
+    const opening = openingOf.get(name);
+    const isOpen = opening !== undefined && isOpenNow(opening, clock.now());
+    return {
+      ...{ name, kind, roles, nkeys, channelKeys, attributes, createdAt },
+      ...statusOf(principal),
+      ...(isOpen ? { breakGlassUntil: opening.until } : {}),
+    };
   };
   // An invitation that anything was taken from is not open: its token neither connects nor enrols.
   const invited = ({ principal: name, kind, roles, issuedAt: createdAt }: OpenEnrolment): DirectoryEntry => {
-    const { status, lockedUntil } = statusOf({ name, disabled: false });
+    const { status, lockedUntil } = statusOf({ name, kind, roles, disabled: false });
     const shown = status === 'active' ? ('invited' as const) : status;
     const none = { nkeys: [], channelKeys: [], attributes: {} };
     return { name, kind, roles, ...none, status: shown, lockedUntil, createdAt };

@@ -1,4 +1,5 @@
 import { MAX_KEYS, type StatementOf } from '@keymesh/contracts';
+import { endOpenings } from './fold-break-glass.js';
 import {
   checkKindAndRoles,
   leavesAnOperator,
@@ -33,6 +34,8 @@ export function setRoles(state: FoldState, statement: StatementOf<'principal.rol
   )
     throw rejected('no operator would be left');
   state.principals.set(principal.name, { ...principal, roles });
+  if (!roles.includes('break-glass'))
+    endOpenings(state, principal.name, statement.issuedAt, statement.issuer);
 }
 
 /** @throws STATEMENT_REJECTED */

@@ -1,4 +1,4 @@
-import type { PrincipalAttributes, PrincipalKind, Role, Statement, TrustRoot } from '@keymesh/contracts';
+import type { PrincipalAttributes, PrincipalKind, Role, Statement, StatementOf, TrustRoot } from '@keymesh/contracts';
 import { rejected } from './statements.js';
 
 /** A principal as operators' statements made it; what the policy service took away is not in here. */
@@ -47,6 +47,35 @@ export type PendingPolicy = Omit<WrittenPolicy, 'cedar' | 'confirmedBy'> & {
   readonly basedOn: string | null;
 };
 
+/** Who lifted a kill switch, and when. */
+export interface Lifting {
+  readonly by: string;
+  readonly at: string;
+}
+
+/** A time in which a principal's role `break-glass` gives, or gave, something. */
+export interface BreakGlassOpening {
+  readonly openingId: string;
+  readonly principal: string;
+  readonly openedAt: string;
+  readonly until: string;
+  /** Before its time; null: it lasts until then. */
+  readonly closedAt: string | null;
+  readonly closedBy: string | null;
+  readonly reviewedAt: string | null;
+  readonly reviewedBy: string | null;
+  readonly justified: boolean | null;
+}
+
+/** An identity rule in force. */
+export type IdentityRule = NonNullable<StatementOf<'identity-rule.set'>['rule']> & {
+  readonly ruleId: string;
+  /** The `identity-rule.set` that it is from. */
+  readonly statementId: string;
+  readonly setBy: string;
+  readonly setAt: string;
+};
+
 /** What a list of statements comes to. Changed in place while folding; nobody else holds it then. */
 export interface FoldState {
   readonly trustRoot: TrustRoot;
@@ -59,6 +88,12 @@ export interface FoldState {
   /** In force, by id. */
   readonly policies: Map<string, WrittenPolicy>;
   readonly pendingPolicies: Map<string, PendingPolicy>;
+  /** Kill switches that operators lifted, by id. */
+  readonly lifted: Map<string, Lifting>;
+  /** Every opening of break-glass ever, by id, in order. */
+  readonly openings: Map<string, BreakGlassOpening>;
+  /** In force, by id. */
+  readonly identityRules: Map<string, IdentityRule>;
   /** When somebody in office last said something about a subject. */
   readonly lastSaidAt: Map<string, number>;
   /** When a principal last said something about its own keys. Apart, so that no principal can put operators off. */
@@ -75,6 +110,9 @@ export const emptyFold = (trustRoot: TrustRoot): FoldState => ({
   keys: new Set([trustRoot.meshPublicKey, trustRoot.bundlePublicKey]),
   policies: new Map(),
   pendingPolicies: new Map(),
+  lifted: new Map(),
+  openings: new Map(),
+  identityRules: new Map(),
   lastSaidAt: new Map(),
   lastOwnSaidAt: new Map(),
   history: new Map(),
@@ -88,6 +126,9 @@ export const copyFold = (state: FoldState): FoldState => ({
   keys: new Set(state.keys),
   policies: new Map(state.policies),
   pendingPolicies: new Map(state.pendingPolicies),
+  lifted: new Map(state.lifted),
+  openings: new Map(state.openings),
+  identityRules: new Map(state.identityRules),
   lastSaidAt: new Map(state.lastSaidAt),
   lastOwnSaidAt: new Map(state.lastOwnSaidAt),
   history: new Map(state.history),

@@ -1,5 +1,8 @@
 import { subjectOfStatement, type Role, type Statement, type StatementOf } from '@keymesh/contracts';
 import { enrolmentIdOf } from './derived-ids.js';
+import { closeBreakGlass, endOpenings, openBreakGlass, reviewBreakGlass } from './fold-break-glass.js';
+import { setIdentityRule } from './fold-identity-rule.js';
+import { liftKillSwitch } from './fold-kill-switch.js';
 import { confirmPolicy, setPolicy } from './fold-policy.js';
 import { addKeys, removeKeys, setAttributes, setRoles } from './fold-principal.js';
 import {
@@ -23,6 +26,7 @@ interface Rule<T extends Statement['type']> {
 
 const OPERATORS: readonly Role[] = ['operator'];
 const POLICY_WRITERS: readonly Role[] = ['operator', 'security-admin'];
+const REVIEWERS: readonly Role[] = ['operator', 'security-admin'];
 
 const RULES: { readonly [T in Statement['type']]: Rule<T> } = {
   'enrolment.issued': { office: OPERATORS, apply: invite },
@@ -36,6 +40,11 @@ const RULES: { readonly [T in Statement['type']]: Rule<T> } = {
   'principal.keys-removed': { office: OPERATORS, own: true, apply: removeKeys },
   'policy.set': { office: POLICY_WRITERS, apply: setPolicy },
   'policy.confirmed': { office: POLICY_WRITERS, apply: confirmPolicy },
+  'break-glass.opened': { office: [], own: true, apply: openBreakGlass },
+  'break-glass.closed': { office: OPERATORS, own: true, apply: closeBreakGlass },
+  'break-glass.reviewed': { office: REVIEWERS, apply: reviewBreakGlass },
+  'kill-switch.lifted': { office: OPERATORS, apply: liftKillSwitch },
+  'identity-rule.set': { office: OPERATORS, apply: setIdentityRule },
 };
 
 /**
@@ -183,4 +192,5 @@ function setStatus(state: FoldState, statement: StatementOf<'principal.status-se
   const disabled = statement.status === 'disabled';
   if (disabled && !leavesAnOperator(state, principal.name)) throw rejected('no operator would be left');
   state.principals.set(principal.name, { ...principal, disabled });
+  endOpenings(state, principal.name, statement.issuedAt, statement.issuer);
 }

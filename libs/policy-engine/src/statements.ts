@@ -1,16 +1,8 @@
-import canonicalize from 'canonicalize';
-import {
-  fromBase64Url,
-  fromUtf8,
-  signFor,
-  toBase64Url,
-  utf8,
-  verifyFor,
-  type KeymeshError,
-  type SignaturePurpose,
-  type SigningKey,
-} from '@keymesh/kernel';
+import { type KeymeshError, type SignaturePurpose, type SigningKey } from '@keymesh/kernel';
 import { failure, statement as statementSchema, type Statement } from '@keymesh/contracts';
+import { isCanonical, isSigned, parseJson, splitSignedText, writeSignedText } from './signed-text.js';
+
+export { canonicalBytes } from './signed-text.js';
 
 /** A statement whose signature holds. Whether its signer may say it is decided by folding. */
 export interface SignedStatement {
@@ -27,13 +19,6 @@ export const rejected = (because: string, details: Readonly<Record<string, unkno
 const purposeOf = (type: Statement['type']): SignaturePurpose =>
   type === 'enrolment.completed' ? 'keymesh/v1/enrolment' : 'keymesh/v1/statement';
 
-/** RFC 8785 bytes of a message that holds only JSON values. */
-export function canonicalBytes(message: unknown): Uint8Array {
-  const json = canonicalize(message);
-  if (json === undefined) throw new TypeError('not a JSON value');
-  return utf8(json);
-}
-
 /**
  * Signs a statement. Deterministic.
  * @returns `base64url(signer public key).base64url(RFC 8785 JSON).base64url(signature)`.
@@ -42,9 +27,7 @@ export function canonicalBytes(message: unknown): Uint8Array {
 export function signStatement(statement: Statement, key: SigningKey): string {
   const parsed = statementSchema.safeParse(statement);
   if (!parsed.success) throw rejected('it is not of the shape of a statement');
-  const payload = canonicalBytes(parsed.data);
-  const signature = signFor(purposeOf(parsed.data.type), payload, key);
-  return [key.publicKeyText, toBase64Url(payload), toBase64Url(signature)].join('.');
+  return writeSignedText(purposeOf(parsed.data.type), parsed.data, key);
 }
 
 /**
@@ -53,30 +36,16 @@ export function signStatement(statement: Statement, key: SigningKey): string {
  * @throws STATEMENT_REJECTED for anything else than canonical JSON of the schema with a good signature.
  */
 export function readStatement(text: string): SignedStatement {
-  const [signer = '', payloadText = '', signatureText = '', ...rest] = text.split('.');
-  const payload = fromBase64Url(payloadText);
-  const signature = fromBase64Url(signatureText);
-  if (rest.length > 0 || payload === undefined || signature === undefined)
-    throw rejected('it is not key.payload.signature in base64url');
-  const statement = parsePayload(payload);
-  if (!verifyFor(purposeOf(statement.type), payload, signature, signer))
-    throw rejected('its signature does not hold');
-  return { statement, signer };
+  const signed = splitSignedText(text);
+  if (signed === undefined) throw rejected('it is not key.payload.signature in base64url');
+  const statement = parsePayload(signed.payload);
+  if (!isSigned(purposeOf(statement.type), signed)) throw rejected('its signature does not hold');
+  return { statement, signer: signed.signer };
 }
 
 function parsePayload(payload: Uint8Array): Statement {
   const parsed = statementSchema.safeParse(parseJson(payload));
   if (!parsed.success) throw rejected('it is not of the shape of a statement');
-  // INVARIANT: one statement has one text, so that repeats are seen and hashes agree.
-  if (Buffer.compare(canonicalBytes(parsed.data), payload) !== 0)
-    throw rejected('its JSON is not in canonical form');
+  if (!isCanonical(parsed.data, payload)) throw rejected('its JSON is not in canonical form');
   return parsed.data;
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(fromUtf8(bytes));
-  } catch {
-    return undefined;
-  }
 }
