@@ -17,6 +17,8 @@ export const HEADERS = {
   eventId: 'Keymesh-Event-Id',
   /** Ed25519 signature (base64url) of an event by its producer, over subject, id and body. */
   signature: 'Keymesh-Signature',
+  /** Who asks over an account boundary, by the server: JSON with `host`. */
+  requestInfo: 'Nats-Request-Info',
   /** NATS service errors, ADR-32. */
   serviceError: 'Nats-Service-Error',
   serviceErrorCode: 'Nats-Service-Error-Code',

@@ -64,7 +64,8 @@ ${SIEM_STREAMS.map((subject) => `      { stream: ${text(subject)}, accounts: [${
   }
   ${ACCOUNTS.clients} {
     imports: [
-      { service: { account: ${ACCOUNTS.mesh}, subject: ${text(subjects.rpcAll)} } }
+      # share: services are told from which address a client asks.
+      { service: { account: ${ACCOUNTS.mesh}, subject: ${text(subjects.rpcAll)} }, share: true }
       { stream: { account: ${ACCOUNTS.mesh}, subject: ${text(subjects.pushAll)} } }
     ]
   }

@@ -5,7 +5,7 @@ export {
   connectMesh,
 } from './connection.js';
 export { type NkeyPair, isSignedByNkey, nkeyPairOf } from './nkey.js';
-export type { Call, Handler, PrincipalView, Served } from './rpc/call.js';
+export { type Call, type Handler, type PrincipalView, type Served, callContext } from './rpc/call.js';
 export {
   type Dispatcher,
   type DispatcherOptions,
@@ -44,6 +44,7 @@ export {
   consumeBatches,
   consumeSharedBatches,
 } from './streams/consume.js';
+export { decodeConfirmation, encodeConfirmation } from './streams/bundle-confirmation.js';
 export { getPolicyBundle, putPolicyBundle, watchPolicyBundle } from './streams/policy-bundle.js';
 export { reconcileStreams } from './streams/reconcile-streams.js';
 export {

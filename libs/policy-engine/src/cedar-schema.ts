@@ -11,7 +11,8 @@ const PRINCIPAL_ATTRIBUTES = `
     breakGlass?: Bool`;
 
 /**
- * The vocabulary of policies in Cedar's schema language. `time` is seconds since the Unix epoch, `risk` 0 to 100.
+ * The vocabulary of policies in Cedar's schema language. `time` is seconds since the Unix epoch, `risk` 0 to 100,
+ * `network` the block from which is asked (a /24, or a /48 of IPv6).
  * A principal as a resource is a PrincipalRecord, so that nobody is its own resource by accident.
  */
 export const CEDAR_SCHEMA = `namespace Keymesh {
@@ -28,7 +29,7 @@ export const CEDAR_SCHEMA = `namespace Keymesh {
   entity ChannelKey;
   entity Rotation { owner?: String };
   type Context = {
-    channel?: String, service?: String, purpose?: String, stage?: String, version?: Long,
+    channel?: String, network?: ipaddr, service?: String, purpose?: String, stage?: String, version?: Long,
     time?: Long, risk?: Long, approvals?: Long
   };
   action ${ACTIONS.map((action) => JSON.stringify(action)).join(', ')} appliesTo {

@@ -3,6 +3,7 @@ import {
   preparsePolicySet,
   statefulIsAuthorized,
   validate,
+  type Context,
   type EntityJson,
   type TypeAndId,
 } from '@cedar-policy/cedar-wasm/nodejs';
@@ -85,7 +86,7 @@ function ask(preparsedPolicySetId: string, request: PolicyRequest): CedarAnswer 
     principal: principalId,
     action: { type: 'Keymesh::Action', id: action },
     resource: resourceId,
-    context,
+    context: contextOf(context),
     entities,
   });
   // INVARIANT: Cedar's own texts quote attributes of the request; only ids of policies are told.
@@ -97,6 +98,10 @@ function ask(preparsedPolicySetId: string, request: PolicyRequest): CedarAnswer 
     errors: diagnostics.errors.map(({ policyId }) => `${policyId}: evaluation failed`).sort(),
   };
 }
+
+/** `network` is an address block to Cedar, a string in requests and records. */
+const contextOf = ({ network, ...context }: PolicyRequest['context']): Context =>
+  typeof network === 'string' ? { ...context, network: { __extn: { fn: 'ip', arg: network } } } : context;
 
 /** Checks policies against the schema. @returns `<policy id>: <problem>`, empty when they are fit to be published. */
 export function validatePolicies(policies: readonly Policy[]): readonly string[] {

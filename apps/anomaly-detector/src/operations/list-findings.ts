@@ -7,7 +7,7 @@ import {
   type RequestOf,
 } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
-import type { Call } from '@keymesh/mesh';
+import { callContext, type Call } from '@keymesh/mesh';
 import { policyPrincipal, type Decision } from '@keymesh/policy-engine';
 import type { PolicyHolder } from '@keymesh/service-kit';
 import { v7 as uuidv7 } from 'uuid';
@@ -32,7 +32,7 @@ export function makeListFindings(dependencies: ListFindingsDependencies) {
       principal: policyPrincipal(asker),
       action: 'finding.read',
       resource: { kind: 'finding', id: 'all', attributes: {} },
-      context: { channel: call.channel, service: 'anomaly-detector' },
+      context: { ...callContext(call), service: 'anomaly-detector' },
     };
     const decision = engine.decide(request);
     const findings = decision.effect === 'permit' ? await dependencies.findFindings(query) : undefined;

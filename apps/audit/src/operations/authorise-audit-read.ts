@@ -1,6 +1,12 @@
-import { failure, toPublicError, type AuditRecord, type PolicyRequest } from '@keymesh/contracts';
+import {
+  failure,
+  toPublicError,
+  type Action,
+  type AuditRecord,
+  type PolicyRequest,
+} from '@keymesh/contracts';
 import { MINUTE, type Clock } from '@keymesh/kernel';
-import type { Call, Journal } from '@keymesh/mesh';
+import { callContext, type Call, type Journal } from '@keymesh/mesh';
 import { policyPrincipal, type Decision } from '@keymesh/policy-engine';
 import type { Logger, PolicyHolder } from '@keymesh/service-kit';
 import { v7 as uuidv7 } from 'uuid';
@@ -13,8 +19,16 @@ export interface AuditReadPorts {
   readonly logger: Pick<Logger, 'warn'>;
 }
 
-/** Decides whether the asker may read the log, and records that it did. @throws DENIED */
-export type AuthoriseAuditRead = (operation: string, call: Call) => Promise<void>;
+/**
+ * Decides whether the asker may read the log, and records that it did.
+ * @param actions any of them is enough (default: `audit.read`); the first is what a denial is recorded of.
+ * @returns the first one that it may. @throws DENIED
+ */
+export type AuthoriseAuditRead = (
+  operation: string,
+  call: Call,
+  actions?: readonly [Action, ...Action[]],
+) => Promise<Action>;
 
 /** Reads of one session that are not recorded yet. */
 interface Reading {
@@ -49,18 +63,21 @@ export function makeAuthoriseAuditRead(ports: AuditReadPorts): {
   };
 
   return {
-    authorise: async (operation, call) => {
-      const decision = decide(policy.currentPolicy(), call);
+    authorise: async (operation, call, actions = ['audit.read']) => {
+      const decisions = actions.map((action) => decide(policy.currentPolicy(), call, action));
+      const permitted = decisions.find(({ effect }) => effect === 'permit');
+      const decision = permitted ?? decide(policy.currentPolicy(), call, actions[0]);
+      const { action } = decision.request;
       const last = { operation, call, decision };
-      if (decision.effect === 'forbid') {
+      if (permitted === undefined) {
         await ports.journal.record(recordOf(ports, last, { outcome: 'denied', code: 'DENIED', reads: 0 }));
         throw failure('DENIED');
       }
-      const key = `${call.principal}/${call.sessionId ?? 'plain'}`;
+      const key = `${call.principal}/${call.sessionId ?? 'plain'}/${action}`;
       const known = readings.get(key);
       if (known !== undefined && clock.monotonic() < known.windowEndsAt) {
         known.unrecorded += 1;
-        return;
+        return action;
       }
       const reading = {
         windowEndsAt: clock.monotonic() + MINUTE,
@@ -69,6 +86,7 @@ export function makeAuthoriseAuditRead(ports: AuditReadPorts): {
       };
       readings.set(key, reading);
       await recordReads(reading);
+      return action;
     },
     flush: async (all = false) => {
       for (const [key, reading] of readings) {
@@ -85,15 +103,15 @@ export function makeAuthoriseAuditRead(ports: AuditReadPorts): {
 
 function decide(
   { engine, directory }: ReturnType<PolicyHolder['currentPolicy']>,
-  { principal, channel }: Call,
+  call: Call,
 ): RecordedDecision {
-  const entry = directory.find(principal);
+  const entry = directory.find(call.principal);
   if (entry === undefined) throw failure('DENIED');
   const request: PolicyRequest = {
     principal: policyPrincipal(entry),
-    action: 'audit.read',
+    action,
     resource: { kind: 'audit-log', id: 'ledger', attributes: {} },
-    context: { channel },
+    context: callContext(call),
   };
   const decision: Decision = engine.decide(request);
   return { ...decision, request };

@@ -1,5 +1,5 @@
 import { failure, type Action, type ErrorCode, type PolicyRequest } from '@keymesh/contracts';
-import type { Call } from '@keymesh/mesh';
+import { callContext, type Call } from '@keymesh/mesh';
 import { policyPrincipal } from '@keymesh/policy-engine';
 import { decisionRecord, type DecisionRecord, type MakeRecord, type RecordType } from './audit.js';
 import type { PolicyBook } from './ports.js';
@@ -38,7 +38,7 @@ export async function authorize(
       caller === undefined ? { name: call.principal, kind: 'service', roles: [] } : policyPrincipal(caller),
     action,
     resource: resource ?? { kind: 'principal', id: subject ?? '*', attributes },
-    context: { channel: call.channel },
+    context: callContext(call),
   };
   const decision = engine.decide(request);
   const record = decisionRecord(decision, request);

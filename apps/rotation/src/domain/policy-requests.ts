@@ -1,4 +1,5 @@
 import type { Action, CredentialMetadata, PolicyRequest, VersionPromoted } from '@keymesh/contracts';
+import { callContext, type Call } from '@keymesh/mesh';
 
 type Attributes = PolicyRequest['resource']['attributes'];
 
@@ -25,7 +26,7 @@ export const credentialRequest = (
   principal: PolicyRequest['principal'],
   action: Action,
   credential: DescribedCredential,
-  channel: 'encrypted' | 'plain',
+  asked: Pick<Call, 'channel' | 'network'>,
 ): PolicyRequest => ({
   principal,
   action,
@@ -34,5 +35,5 @@ export const credentialRequest = (
     id: credential.credentialId,
     attributes: credentialAttributes(credential),
   },
-  context: { service: 'rotation', channel },
+  context: { service: 'rotation', ...callContext(asked) },
 });

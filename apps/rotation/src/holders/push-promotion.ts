@@ -28,7 +28,7 @@ async function takeEvent(manager: EntityManager, eventId: string): Promise<boole
 function mayRead({ engine, directory }: CurrentPolicy, principal: string, event: VersionPromoted): boolean {
   const entry = directory.find(principal);
   if (entry === undefined) return false;
-  const request = credentialRequest(policyPrincipal(entry), 'retrieve', event, 'encrypted');
+  const request = credentialRequest(policyPrincipal(entry), 'retrieve', event, { channel: 'encrypted' });
   return engine.decide(request).effect === 'permit';
 }
 

@@ -7,7 +7,7 @@ import {
   type RequestOf,
   type RotationSummary,
 } from '@keymesh/contracts';
-import type { Call } from '@keymesh/mesh';
+import { callContext, type Call } from '@keymesh/mesh';
 import { policyPrincipal } from '@keymesh/policy-engine';
 import type { PolicyHolder } from '@keymesh/service-kit';
 import type { Asker, RecordedDecision } from '../domain/records.js';
@@ -48,7 +48,7 @@ function decide(policy: PolicyHolder, call: Call): Asker {
     principal: policyPrincipal(entry),
     action: 'rotation.read',
     resource: { kind: 'rotation', id: 'all', attributes: {} },
-    context: { service: 'rotation', channel: call.channel },
+    context: { service: 'rotation', ...callContext(call) },
   };
   const decision: RecordedDecision = { ...engine.decide(request), request };
   return {

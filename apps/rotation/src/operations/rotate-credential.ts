@@ -70,7 +70,7 @@ async function permitted(
   const entry = directory.find(call.principal);
   if (entry === undefined) throw failure('DENIED');
   const ask = (action: 'rotate' | 'describe'): RecordedDecision => {
-    const request = credentialRequest(policyPrincipal(entry), action, credential, call.channel);
+    const request = credentialRequest(policyPrincipal(entry), action, credential, call);
     return { ...engine.decide(request), request };
   };
   const decision = ask('rotate');

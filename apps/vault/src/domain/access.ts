@@ -1,5 +1,5 @@
 import { failure, type Action, type PolicyRequest } from '@keymesh/contracts';
-import type { Call } from '@keymesh/mesh';
+import { callContext, type Call } from '@keymesh/mesh';
 import type { Decision } from '@keymesh/policy-engine';
 import { expiresAtMs, statusOf, type Credential } from './credential.js';
 import type { PolicyPort } from './ports.js';
@@ -15,7 +15,7 @@ export type PolicyResource = PolicyRequest['resource'];
 
 /** Asks the policy. Never throws for a no. @throws POLICY_UNAVAILABLE without a bundle, DENIED for a principal it does not know. */
 export type AskPolicy = (
-  call: Pick<Call, 'principal' | 'channel'>,
+  call: Pick<Call, 'principal' | 'channel' | 'network'>,
   action: Action,
   resource: PolicyResource,
   context?: PolicyRequest['context'],
@@ -31,7 +31,7 @@ export const makeAskPolicy =
       principal,
       action,
       resource,
-      context: { service: 'vault', channel: call.channel, ...context },
+      context: { service: 'vault', ...callContext(call), ...context },
     };
     const decision = policy.decide(request);
     return { permitted: decision.effect === 'permit', request, decision };

@@ -11,7 +11,16 @@ export interface Call {
   /** W3C trace context of the server's span, or what the asker sent when nothing traces here. */
   readonly traceparent: string | undefined;
   readonly channel: 'encrypted' | 'plain';
+  /** See `askerNetwork`; absent where the server does not say. */
+  readonly network?: string;
 }
+
+/** What policies see of how something is asked. */
+export const callContext = ({
+  channel,
+  network,
+}: Pick<Call, 'channel' | 'network'>): { readonly channel: Call['channel']; readonly network?: string } =>
+  network === undefined ? { channel } : { channel, network };
 
 /**
  * One operation's work. Throws `failure(…)` of the catalogue.
@@ -23,7 +32,7 @@ export type Handler<C extends RpcContract> = (request: RequestOf<C>, call: Call)
 /** What the dispatcher must know of a principal; `Directory` of `@keymesh/policy-engine` fits. */
 export interface PrincipalView {
   readonly roles: readonly Role[];
-  readonly status: 'invited' | 'active' | 'disabled' | 'locked';
+  readonly status: 'invited' | 'active' | 'disabled' | 'locked' | 'killed';
 }
 
 /** One request answered, for metrics and logs. */

@@ -15,6 +15,7 @@ import {
 import type { Clock } from '@keymesh/kernel';
 import type { Msg } from '@nats-io/nats-core';
 import { context, isSpanContextValid } from '@opentelemetry/api';
+import { askerNetwork } from './asker-network.js';
 import type { Call, Handler, Served } from './call.js';
 import { disposeSecrets } from './dispose-secrets.js';
 import { openExchange, type Exchange, type ExchangeOptions } from './exchange.js';
@@ -79,7 +80,14 @@ async function answer(options: DispatcherOptions, operation: Operation, msg: Msg
     if (msg.data.length > MAX_MESSAGE_BYTES) throw failure('PAYLOAD_TOO_LARGE');
     head = readRequestHead(msg);
     exchange = await openExchange(options, msg, principal, head, operation.contract);
-    const call = makeCall(principal, head, exchange, startedAt, traceparentOf(active, msg.headers));
+    const call = makeCall(
+      principal,
+      head,
+      exchange,
+      startedAt,
+      traceparentOf(active, msg.headers),
+      askerNetwork(msg.headers),
+    );
     await work(operation, exchange, call, head.partsHeader, clock, active);
   } catch (error) {
     thrown = error;
@@ -105,7 +113,16 @@ const makeCall = (
   { sessionId, channel }: Exchange,
   startedAt: number,
   traceparent: string | undefined,
-): Call => ({ principal, sessionId, requestId, deadlineAt: startedAt + deadlineMs, traceparent, channel });
+  network: string | undefined,
+): Call => ({
+  principal,
+  sessionId,
+  requestId,
+  deadlineAt: startedAt + deadlineMs,
+  traceparent,
+  channel,
+  ...(network === undefined ? {} : { network }),
+});
 
 async function work(
   { contract, handler }: Operation,
