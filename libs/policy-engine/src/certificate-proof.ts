@@ -1,45 +1,23 @@
-import { constants, sign, verify, X509Certificate, type KeyObject } from 'node:crypto';
-import type { BundleSession, CertificateIdentity, CertificateProof } from '@keymesh/contracts';
-import { fromBase64Url, lengthPrefixed, toBase64Url } from '@keymesh/kernel';
-import { canonicalBytes } from './statements.js';
-
-/** Which keys a certificate vouches for. */
-export type CertifiedKeys = Pick<BundleSession, 'nkey' | 'channelKey'> & { readonly meshId: string };
+import { constants, verify, X509Certificate, type KeyObject } from 'node:crypto';
+import {
+  certificateProofBytes,
+  type CertificateIdentity,
+  type CertificateProof,
+  type SessionKeys,
+} from '@keymesh/contracts';
+import { fromBase64Url } from '@keymesh/kernel';
 
 /** Why a certificate does not prove a rule's identity. Never a value of the certificate. */
 export type CertificateRefusal =
   'malformed' | 'authority' | 'not-valid-now' | 'usage' | 'identity' | 'signature';
 
-const PURPOSE = 'keymesh/v1/certificate-proof';
 // SOURCE: RFC 5280 section 4.2.1.12, id-kp-clientAuth
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 const MIN_RSA_BITS = 2_048;
 /** RSA-PSS with SHA-256, ECDSA with SHA-256 in DER form, or Ed25519. */
 const PSS = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 };
 
-const covered = ({ meshId, nkey, channelKey }: CertifiedKeys, notAfter: string): Uint8Array =>
-  lengthPrefixed(PURPOSE, canonicalBytes({ meshId, nkey, channelKey, notAfter }));
-
 const hashFor = (key: KeyObject): string | null => (key.asymmetricKeyType === 'ed25519' ? null : 'sha256');
-
-/**
- * Signs a session's fresh keys with the key of a client certificate.
- * @param chainPem the certificate and, if there is one, the authority between it and the pinned one.
- */
-export function proveByCertificate(
-  keys: CertifiedKeys,
-  notAfter: string,
-  chainPem: readonly string[],
-  privateKey: KeyObject,
-): CertificateProof {
-  const padding = privateKey.asymmetricKeyType === 'rsa' ? PSS : {};
-  const signature = sign(hashFor(privateKey), covered(keys, notAfter), { key: privateKey, ...padding });
-  return {
-    chain: chainPem.map((pem) => new X509Certificate(pem).raw.toString('base64')),
-    notAfter,
-    signature: toBase64Url(new Uint8Array(signature)),
-  };
-}
 
 /**
  * Whether a certificate under the pinned authority, of the rule's identity, vouches for these keys. Never throws. Name constraints and path
@@ -48,7 +26,7 @@ export function proveByCertificate(
  */
 export function refuseCertificate(
   { authority, spiffeId, commonName }: CertificateIdentity,
-  keys: CertifiedKeys,
+  keys: SessionKeys,
   proof: CertificateProof,
   nowMs: number,
 ): CertificateRefusal | undefined {
@@ -88,10 +66,13 @@ function isStrong({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): boole
   return asymmetricKeyType === 'ed25519';
 }
 
-function isSigned(key: KeyObject, keys: CertifiedKeys, { notAfter, signature }: CertificateProof): boolean {
+function isSigned(key: KeyObject, keys: SessionKeys, { notAfter, signature }: CertificateProof): boolean {
   const bytes = fromBase64Url(signature);
   const padding = key.asymmetricKeyType === 'rsa' ? PSS : {};
-  return bytes !== undefined && verify(hashFor(key), covered(keys, notAfter), { key, ...padding }, bytes);
+  return (
+    bytes !== undefined &&
+    verify(hashFor(key), certificateProofBytes(keys, notAfter), { key, ...padding }, bytes)
+  );
 }
 
 /** When a proof's own certificate ends; NaN for what does not read. */
