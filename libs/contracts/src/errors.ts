@@ -90,11 +90,23 @@ export const ERROR_CATALOGUE = {
     false,
     'The enrolment token is unknown, used, expired, or for another mesh. Ask for a new one.',
   ),
+  IDENTITY_REJECTED: entry(
+    403,
+    3,
+    false,
+    'This proof of identity is not accepted: no rule fits it, or it does not hold now. An operator sees the reason in the audit log.',
+  ),
   STATEMENT_REJECTED: entry(
     403,
     3,
     false,
     'The signed statement is not by an operator of this mesh, or is out of order.',
+  ),
+  KILL_SWITCH_NOT_FOUND: entry(
+    404,
+    4,
+    false,
+    'There is no such kill switch in force. See `keymesh kill-switch list`.',
   ),
   APPROVAL_REQUIRED: entry(
     403,
@@ -115,6 +127,12 @@ export const ERROR_CATALOGUE = {
     'The policy is not valid. The message names the policy, the place and the rule; nothing was changed.',
   ),
   POLICY_NOT_FOUND: entry(404, 4, false, 'There is no such policy. See `keymesh policy list`.'),
+  DECISION_NOT_FOUND: entry(
+    404,
+    4,
+    false,
+    'The audit log has no such record, or it is of no decision. See `keymesh audit tail`.',
+  ),
   // Credentials
   CREDENTIAL_NOT_FOUND: entry(
     404,
@@ -369,6 +387,8 @@ export interface PublicError {
     readonly severity: 'error' | 'warning';
     readonly advice: string;
   }[];
+  /** What would turn an APPROVAL_REQUIRED: so many approvals of exactly the request of this digest. */
+  readonly approvals?: { readonly needed: number; readonly given: number; readonly requestDigest: string };
 }
 
 /** Maps anything thrown to what may be told. */
@@ -377,10 +397,12 @@ export function toPublicError(error: unknown): PublicError {
   const known = KeymeshError.is(error) && code !== 'INTERNAL' ? error : undefined;
   const { message, retryable } = ERROR_CATALOGUE[code];
   const findings = known?.details.findings as PublicError['findings'];
+  const approvals = known?.details.approvals as PublicError['approvals'];
   return {
     code,
     message: known?.publicMessage ?? message,
     retryable: known?.retryable ?? retryable,
     ...(findings === undefined ? {} : { findings }),
+    ...(approvals === undefined ? {} : { approvals }),
   };
 }

@@ -104,7 +104,7 @@ function rolePolicy(role: PolicyRole): Policy {
 /** Whoever may rotate but is no service of the mesh starts rotations, and sees no version. */
 const ROTATOR_ACTIONS: readonly Action[] = ['list', 'describe', 'rotate', 'rotation.read'];
 /** What hands out values: never to who may write policies, whatever those policies say. */
-const REVEALING: readonly Action[] = ['retrieve', 'use', 'export', 'lease.issue', 'version.reveal'];
+export const REVEALING: readonly Action[] = ['retrieve', 'use', 'export', 'lease.issue', 'version.reveal'];
 
 /**
  * Every permit that there is without an operator's word. Part of the code that decides, not of the bundle:

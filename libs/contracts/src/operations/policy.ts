@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { inForce } from '../bundle-confirmation.js';
 import { clientPrincipalName, principalName, PRINCIPAL_KINDS, ROLES } from '../identity.js';
 import { defineRpc } from '../rpc.js';
 
@@ -15,7 +16,7 @@ export const principalSummary = z.strictObject({
   name: principalName,
   kind: z.enum(PRINCIPAL_KINDS),
   roles: z.array(z.enum(ROLES)),
-  status: z.enum(['invited', 'active', 'disabled', 'locked']),
+  status: z.enum(['invited', 'active', 'disabled', 'locked', 'killed']),
   lockedUntil: z.iso.datetime().nullable(),
   createdAt: z.iso.datetime(),
 });
@@ -66,7 +67,11 @@ export const disablePrincipal = defineRpc({
   verb: 'disable',
   mutation: true,
   request: z.strictObject({ principal: clientPrincipalName, reason: z.string().max(256) }),
-  reply: z.strictObject({ principal: clientPrincipalName, bundleVersion: z.int() }),
+  reply: z.strictObject({
+    principal: clientPrincipalName,
+    bundleVersion: z.int(),
+    inForce: inForce.optional(),
+  }),
 });
 
 /** Gives back what was disabled, by an operator's signed `principal.status-set` (active): giving needs a signature, taking does not. */
@@ -77,7 +82,11 @@ export const enablePrincipal = defineRpc({
   verb: 'enable',
   mutation: true,
   request: z.strictObject({ statement: statementText }),
-  reply: z.strictObject({ principal: clientPrincipalName, bundleVersion: z.int() }),
+  reply: z.strictObject({
+    principal: clientPrincipalName,
+    bundleVersion: z.int(),
+    inForce: inForce.optional(),
+  }),
 });
 
 /** Takes away for a while: what the anomaly detector does on a burst of denials. Operators are never locked. */
