@@ -2,7 +2,9 @@ import { SECOND } from '@keymesh/kernel';
 import { encodeBeside } from '@keymesh/mesh';
 import { makeOutboxRelay, pruneIdempotency, transact, type OutboxRelay } from '@keymesh/postgres';
 import type { ServiceKit } from '@keymesh/service-kit';
+import { attestationOperations } from './compose/attestation.js';
 import { serveConnections, watchViolations } from './compose/connections.js';
+import { killSwitchOperations } from './compose/kill-switch.js';
 import { makePorts, type PolicyPorts } from './compose/ports.js';
 import { principalOperations } from './compose/principals.js';
 import type { PolicyConfig } from './config.js';
@@ -28,6 +30,8 @@ export async function startWork(kit: ServiceKit<PolicyConfig>, authority: Author
 }
 
 const allOperations = (ports: PolicyPorts): PolicyOperations => ({
+  ...attestationOperations(ports),
+  ...killSwitchOperations(ports),
   ...principalOperations(ports),
 });
 

@@ -21,7 +21,6 @@ import { openLedgerLag } from './open-ledger-lag.js';
 import { openQuality } from './open-quality.js';
 import { openStore, type VaultStore } from './open-store.js';
 import { certifyKey } from './operations/certify-channel-key.js';
-import { makeBundleFloor } from './store/bundle-floor.js';
 import { vaultEntities } from './store/entities/index.js';
 import {
   BATCH_CONTRACTS,
@@ -31,8 +30,6 @@ import {
   TYPE_CONTRACTS,
   VERSION_CONTRACTS,
 } from './transport/contracts.js';
-import { openFlooredPolicy, type FlooredPolicy } from './transport/floored-policy.js';
-import { recordRefusedBundles } from './transport/record-refused-bundles.js';
 import { OPERATIONS, type VaultOperations } from './transport/operations.js';
 
 type Kit = ServiceKit<VaultConfig>;
@@ -52,7 +49,6 @@ export function makeVaultService(
   config: () => VaultConfig = readVaultConfig,
 ): ServiceDefinition<VaultConfig> {
   let store: VaultStore | undefined;
-  let policy: FlooredPolicy | undefined;
   let ledgerLag: LedgerLag | undefined;
   let metrics: VaultMetrics | undefined;
   let keys: Promise<VaultKeys> | undefined;
@@ -74,12 +70,6 @@ export function makeVaultService(
     name: 'vault',
     config,
     database: { schema: 'vault', entities: vaultEntities, poolSize: 16 },
-    async policy({ config: { trustRoot }, dataSource, onShutdown, ...kit }) {
-      const opened = await openFlooredPolicy({ ...kit, trustRoot, floor: makeBundleFloor(dataSource) });
-      onShutdown('policy watch', () => opened.stop());
-      policy = opened;
-      return opened;
-    },
     async channelKeys(kit) {
       const { meshKey } = await keysOf(kit);
       return channelKeysOf(kit, (publicKey) =>
@@ -92,7 +82,6 @@ export function makeVaultService(
         provide: OPERATIONS,
         inject: [KIT],
         async useFactory(kit: Kit): Promise<VaultOperations> {
-          if (policy !== undefined) recordRefusedBundles(kit, policy);
           const opened = await keysOf(kit);
           store = await openStore(kit, opened.seal, metricsOf(kit));
           const { breachedPasswordsFile } = kit.config;

@@ -1,5 +1,11 @@
 export { signStatement, readStatement, type SignedStatement } from './statements.js';
-export { type OpenEnrolment, type BreakGlassOpening, type IdentityRule, type PendingPolicy, type WrittenPolicy } from './fold-state.js';
+export {
+  type OpenEnrolment,
+  type BreakGlassOpening,
+  type IdentityRule,
+  type PendingPolicy,
+  type WrittenPolicy,
+} from './fold-state.js';
 export { isOpenNow, MAX_OPENINGS_A_DAY } from './fold-break-glass.js';
 export {
   approvableOf,
@@ -12,13 +18,7 @@ export {
   type HeldApproval,
 } from './approvals.js';
 export { proveKey, type KeyProofBinding } from './key-proof.js';
-export {
-  proveByCertificate,
-  refuseCertificate,
-  spiffeIdOf,
-  type CertificateRefusal,
-  type CertifiedKeys,
-} from './certificate-proof.js';
+export { refuseCertificate, spiffeIdOf, type CertificateRefusal } from './certificate-proof.js';
 export { isPrivileged } from './fold-identity-rule.js';
 export {
   foldStatements,

@@ -28,6 +28,18 @@ export {
   channelKeyMigration,
   makeChannelKeyStore,
 } from './channel-key-store.js';
+export {
+  type BundleFloor,
+  type FloorBundle,
+  type StoredBundle,
+  bundleFloorMigration,
+  makeBundleFloor,
+} from './bundle-floor.js';
+export {
+  type ChannelKeyHandovers,
+  channelKeyHandoverMigration,
+  makeChannelKeyHandovers,
+} from './channel-key-handovers.js';
 export { type ProvisionOptions, type RoleDeclaration, provisionDatabase } from './provision.js';
 export { scramVerifier } from './scram.js';
 export {

@@ -34,7 +34,15 @@ export {
   type WritablePolicyHolder,
 } from './policy/policy-holder.js';
 export { firstPolicy } from './policy/first-policy.js';
-export { openPolicy } from './policy/watch-policy.js';
+export { openPolicy } from './policy/open-policy.js';
+export {
+  openFlooredPolicy,
+  type FlooredPolicy,
+  type FlooredPolicyOptions,
+} from './policy/floored-policy.js';
+export { type PolicyNews } from './policy/policy-news.js';
+export { type Doubt, type Freshness } from './policy/freshness.js';
+export { CONFIRM_EVERY_MS, confirmBundles } from './policy/confirm-bundles.js';
 export { observeDecisions } from './policy/observe-decisions.js';
 export { certifiedChannelKeys, type CertifiedChannelKeysOptions } from './channel/certified-channel-keys.js';
 export type { ChannelKeyProvider } from './channel/channel-key-provider.js';

@@ -1,6 +1,6 @@
 import type { PolicyBundle, TrustRoot } from '@keymesh/contracts';
 import { KeymeshError, SECOND, type Clock } from '@keymesh/kernel';
-import { BUILT_IN_POLICIES, makePolicyEngine } from '@keymesh/policy-engine';
+import { BUILT_IN_POLICIES, bundleDigestOf, makePolicyEngine } from '@keymesh/policy-engine';
 import {
   makePolicyHolder,
   openPolicy,
@@ -10,9 +10,10 @@ import {
 } from '@keymesh/service-kit';
 import type { MakeRecord } from '../domain/audit.js';
 import type { PolicyBook } from '../domain/ports.js';
+import type { CommittedBundle } from '../operations/attest-bundle.js';
 import type { PolicyStore, StoredBundle } from './book.js';
 import { makeBundlePublisher } from './bundle-publisher.js';
-import { catchUp, importGenesis, includeTakings } from './open-book.js';
+import { catchUp, importGenesis, includeBuiltIns, includeTakings } from './open-book.js';
 
 /** The bucket POLICY. */
 export interface PolicyBucket {
@@ -42,6 +43,8 @@ export interface AuthorityOptions {
 /** The book with its bundles carried to the bucket: the policy service's own policy holder. */
 export interface Authority extends PolicyBook {
   readonly holder: PolicyHolder;
+  /** The newest bundle in the store, by whichever instance. @throws STORE_UNAVAILABLE */
+  committed(): Promise<CommittedBundle>;
   /** Whether the services can see the newest bundle. */
   isPublished(): boolean;
   stop(): void;
@@ -65,7 +68,12 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     },
     put: (bytes, expectedRevision) => bucket.put(bytes, expectedRevision),
   });
-  const accept = (stored: StoredBundle): void => void holder.accept(observe(policyOf(stored)));
+  let newest: CommittedBundle = { version: 0, digest: '' };
+  const accept = (stored: StoredBundle): void => {
+    holder.accept(observe(policyOf(stored)));
+    if (stored.version > newest.version)
+      newest = { version: stored.version, digest: bundleDigestOf(stored.bytes) };
+  };
   const tend = makeTending(options, (bundle) => {
     accept(bundle);
     onCommitted();
@@ -73,8 +81,9 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   });
 
   const stored = await importGenesis(store, genesis, makeRecord);
-  const { taken } = openPolicy(stored.bytes, trustRoot, { clock }).directory;
-  const first = (await includeTakings(store, stored, taken)) ?? stored;
+  const { directory: published } = openPolicy(stored.bytes, trustRoot, { clock });
+  const whole = (await includeTakings(store, stored, published)) ?? stored;
+  const first = (await includeBuiltIns(store, whole)) ?? whole;
   accept(first);
   onCommitted();
   void publisher
@@ -104,6 +113,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       onCommitted();
       await publisher.publish(bundle);
       return reply;
+    },
+    async committed() {
+      const newer = await store.loadNewerThan(newest.version);
+      if (newer !== undefined) accept(newer);
+      return newest;
     },
     isPublished: () => publisher.isUpToDate(),
     stop() {

@@ -1,13 +1,17 @@
 import {
   addPrincipalKeys,
+  attestBundle,
   createPrincipal,
   describePrincipal,
   disablePrincipal,
   enablePrincipal,
   enrolPrincipal,
   listPrincipals,
+  liftKillSwitch,
+  listKillSwitches,
   lockPrincipal,
   removePrincipalKeys,
+  setKillSwitch,
   setPrincipalAttributes,
   setPrincipalRoles,
   unlockPrincipal,
@@ -30,3 +34,9 @@ export const PRINCIPAL_CONTRACTS = {
   addPrincipalKeys,
   removePrincipalKeys,
 };
+
+/** Whether a service has the newest bundle. */
+export const ATTESTATION_CONTRACTS = { attestBundle };
+
+/** What is stopped at once. */
+export const KILL_SWITCH_CONTRACTS = { setKillSwitch, liftKillSwitch, listKillSwitches };

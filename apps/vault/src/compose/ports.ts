@@ -58,9 +58,7 @@ export function makePorts(
   metrics: VaultMetrics,
 ): VaultPorts {
   const { clock, instance, journal, config, dataSource } = kit;
-  const policy = makePolicyPort(kit.policy, ({ effect }, fromCache) =>
-    kit.metrics.policyDecisions.inc({ effect, cached: String(fromCache) }),
-  );
+  const policy = makePolicyPort(kit.policy, clock);
   const lock = makeVaultLock({
     startLocked: config.startLocked,
     dropKeys() {

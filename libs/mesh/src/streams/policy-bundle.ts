@@ -74,7 +74,8 @@ export async function getPolicyBundle({ nats }: MeshConnection): Promise<StoredB
 }
 
 /**
- * Calls back with the stored bundle at once and after every change; newest only, one call at a time, each revision once.
+ * Calls back with the stored bundle at once and after every change; newest only, one call at a time, each revision once. `look`: for who
+ * has reason to think that there is a newer one.
  * Survives reconnects. A callback that throws is called again with the same bundle.
  *
  * It reads the stored value instead of watching through a JetStream consumer, because no service may create consumers: one that
@@ -83,7 +84,7 @@ export async function getPolicyBundle({ nats }: MeshConnection): Promise<StoredB
 export function watchPolicyBundle(
   connection: MeshConnection,
   onBundle: (bytes: Uint8Array, revision: number) => void | Promise<void>,
-): { stop(): void } {
+): { look(): void; stop(): void } {
   const stopped = new AbortController();
   let wake = new AbortController();
   let seen = 0;
@@ -116,6 +117,7 @@ export function watchPolicyBundle(
     }
   })();
   return {
+    look: changed,
     stop() {
       stopped.abort();
       offReconnect();

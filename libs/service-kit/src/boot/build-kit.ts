@@ -1,11 +1,23 @@
 import { certifyChannelKey, failure, servicePrincipal } from '@keymesh/contracts';
+import { SECOND } from '@keymesh/kernel';
 import { connectMesh, makeCaller, makeJournal, type Journal, type MeshConnection } from '@keymesh/mesh';
-import { inStore, makeChannelKeyStore, makeDataSource } from '@keymesh/postgres';
+import {
+  inStore,
+  makeBundleFloor,
+  makeChannelKeyHandovers,
+  makeChannelKeyStore,
+  makeDataSource,
+} from '@keymesh/postgres';
 import { certifiedChannelKeys } from '../channel/certified-channel-keys.js';
+import { makeMemoryFolder, openChannelKeyFolder } from '../channel/channel-key-folder.js';
 import type { ChannelKeyProvider } from '../channel/channel-key-provider.js';
 import type { CommonConfig } from '../config/common-config.js';
+import type { CheckResult } from '../health/health-registry.js';
+import { openFlooredPolicy, type FlooredPolicy } from '../policy/floored-policy.js';
+import { observeDecisions } from '../policy/observe-decisions.js';
 import type { PolicyHolder } from '../policy/policy-holder.js';
-import { watchPolicy } from '../policy/watch-policy.js';
+import { recordPolicyNews } from '../policy/record-policy-news.js';
+import { confirmBundles } from '../policy/confirm-bundles.js';
 import { inSpan } from '../telemetry/in-span.js';
 import type { DataSource, ServiceKit } from '../tokens.js';
 import type { ChannelKeysHookKit, PolicyHookKit, ServiceDefinition } from './service-definition.js';
@@ -22,8 +34,10 @@ export async function buildKit<Config extends CommonConfig>(
   const dataSource = await openDataSource(base, definition);
   const connection = await openConnection(base);
   const connected = { ...base, dataSource, connection };
-  const policy = await openPolicyHolder(connected, definition);
+  const { policy, floored } = await openPolicyHolder(connected, definition);
   const journal = openJournal(connected);
+  base.onShutdown('bundle confirmations', confirmBundles({ ...connected, policy }));
+  if (floored !== undefined) recordPolicyNews({ ...connected, journal }, floored);
   const caller = makeCaller({
     connection,
     principal: servicePrincipal(base.name),
@@ -79,24 +93,43 @@ async function openConnection<Config extends CommonConfig>(base: BaseKit<Config>
   return connection;
 }
 
+/** The policy service, which makes the bundles, has a holder of its own. */
 async function openPolicyHolder<Config extends CommonConfig>(
   kit: PolicyHookKit<Config>,
   definition: ServiceDefinition<Config>,
-): Promise<PolicyHolder> {
-  const { config, connection, logger, metrics, health, clock, onShutdown } = kit;
-  const watched = (): PolicyHolder => {
-    const watching = watchPolicy({ connection, trustRoot: config.trustRoot, logger, metrics, clock });
-    onShutdown('policy watch', () => watching.stop());
-    return watching;
-  };
-  const policy = definition.policy === undefined ? watched() : await definition.policy(kit);
-  health.register('policy', () => {
-    const current = policy.findPolicy();
-    return current === undefined
-      ? { status: 'down', code: 'POLICY_UNAVAILABLE' }
-      : { status: 'ok', facts: { bundleVersion: current.version } };
+): Promise<{ readonly policy: PolicyHolder; readonly floored?: FlooredPolicy }> {
+  if (definition.policy !== undefined) {
+    const policy = await definition.policy(kit);
+    kit.health.register('policy', () => policyCheck(policy));
+    return { policy };
+  }
+  const floored = await openFloored(kit);
+  kit.health.register('policy', () => policyCheck(floored, floored.freshness));
+  return { policy: floored, floored };
+}
+
+// Not `down`, however old the bundle is: a mesh that was off for days starts, and what is asked of it waits for the policy service.
+function policyCheck(policy: PolicyHolder, freshness?: FlooredPolicy['freshness']): CheckResult {
+  const current = policy.findPolicy();
+  if (current === undefined) return { status: 'down', code: 'POLICY_UNAVAILABLE' };
+  const facts = { bundleVersion: current.version };
+  if (freshness === undefined) return { status: 'ok', facts };
+  const isDoubtful = freshness.alarm() !== undefined || freshness.isTooOld();
+  const attestationAgeSeconds = Math.round(freshness.ageMs() / SECOND);
+  return { status: isDoubtful ? 'degraded' : 'ok', facts: { ...facts, attestationAgeSeconds } };
+}
+
+async function openFloored<Config extends CommonConfig>(kit: PolicyHookKit<Config>): Promise<FlooredPolicy> {
+  const { config, dataSource, metrics, onShutdown } = kit;
+  const floored = await openFlooredPolicy({
+    ...kit,
+    floor: makeBundleFloor(dataSource),
+    trustRoot: config.trustRoot,
+    maxBundleAgeMs: config.maxBundleAgeSeconds * SECOND,
+    observe: (policy) => observeDecisions(policy, metrics),
   });
-  return policy;
+  onShutdown('policy watch', () => floored.stop());
+  return floored;
 }
 
 function openJournal<Config extends CommonConfig>(kit: PolicyHookKit<Config>): Journal {
@@ -137,7 +170,7 @@ async function openChannelKeys<Config extends CommonConfig>(
 }
 
 /**
- * Channel keys of this service, kept in its table `channel_key` and certified as told: by asking the vault, or by the vault itself.
+ * Channel keys of this service, known by its table `channel_key`, kept in its folder and certified as told: by asking the vault, or by the vault itself.
  * `channelKeys: (kit) => channelKeysOf(kit, (publicKey) => signWithMeshKey(publicKey))`
  */
 export const channelKeysOf = <Config extends CommonConfig>(
@@ -149,6 +182,11 @@ export const channelKeysOf = <Config extends CommonConfig>(
     meshPublicKey: kit.config.trustRoot.meshPublicKey,
     stateKey: kit.config.stateKey,
     store: makeChannelKeyStore(kit.dataSource),
+    folder:
+      kit.config.channelKeyFolder === undefined
+        ? makeMemoryFolder()
+        : openChannelKeyFolder(kit.config.channelKeyFolder),
+    handovers: makeChannelKeyHandovers(kit.dataSource),
     certify,
     clock: kit.clock,
     logger: kit.logger,

@@ -28,7 +28,7 @@ export interface ServiceDefinition<Config extends CommonConfig> extends Pick<
     readonly entities: readonly Entity[];
     readonly poolSize?: number;
   };
-  /** Only the policy service: supplies the holder, because it makes the bundles itself. Default: the bucket POLICY is watched. */
+  /** Only the policy service: supplies the holder, because it makes the bundles itself. Default: {@link openFlooredPolicy}. */
   readonly policy?: (kit: PolicyHookKit<Config>) => PolicyHolder | Promise<PolicyHolder>;
   /** Only the vault: it certifies its own keys. Default: `certifiedChannelKeys`, asking the vault. */
   readonly channelKeys?: (

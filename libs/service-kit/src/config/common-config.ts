@@ -44,6 +44,13 @@ export const commonVariables = {
   KEYMESH_STATE_KEY_FILE: secretKeyFile('state-key', 32).describe(
     'File with the key that seals what this service keeps of its own at rest (channel private keys).',
   ),
+  KEYMESH_CHANNEL_KEY_FOLDER: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Folder for this service’s own channel keys until they end; best in memory (tmpfs), never backed up. Absent: they end with the process.',
+    ),
   KEYMESH_TRUST_FILE: jsonFile(trustRoot, 'a trust root (trust.json)').describe(
     'trust.json: what is pinned of this mesh.',
   ),
@@ -53,6 +60,11 @@ export const commonVariables = {
   KEYMESH_DATABASE_PASSWORD_FILE: secretFile('database-password').describe(
     'File with the password of the database role.',
   ),
+  KEYMESH_MAX_BUNDLE_AGE_SECONDS: integerVariable(60, 2_592_000)
+    .prefault('86400')
+    .describe(
+      "How old the policy service's last word on the policy bundle may be before nothing is permitted any more.",
+    ),
   KEYMESH_HTTP_HOST: z.string().default('127.0.0.1').describe('Where /metrics and /health listen.'),
   KEYMESH_HTTP_PORT: integerVariable(0, 65_535)
     .prefault('0')
@@ -110,8 +122,11 @@ export interface CommonConfig {
   readonly natsSeed: Secret;
   readonly signingSeed: Secret;
   readonly stateKey: Secret;
+  /** Where channel keys are kept until they end; undefined: in memory only. */
+  readonly channelKeyFolder: string | undefined;
   readonly trustRoot: TrustRoot;
   readonly database: { readonly url: string; readonly password: Secret };
+  readonly maxBundleAgeSeconds: number;
   readonly http: { readonly host: string; readonly port: number };
   readonly readyFile: string | undefined;
   readonly instance: string;
@@ -130,8 +145,10 @@ export function toCommonConfig(variables: z.output<typeof commonObject>): Common
     natsSeed: variables.KEYMESH_NATS_SEED_FILE,
     signingSeed: variables.KEYMESH_SIGNING_SEED_FILE,
     stateKey: variables.KEYMESH_STATE_KEY_FILE,
+    channelKeyFolder: variables.KEYMESH_CHANNEL_KEY_FOLDER,
     trustRoot: variables.KEYMESH_TRUST_FILE,
     database: { url: variables.KEYMESH_DATABASE_URL, password: variables.KEYMESH_DATABASE_PASSWORD_FILE },
+    maxBundleAgeSeconds: variables.KEYMESH_MAX_BUNDLE_AGE_SECONDS,
     http: { host: variables.KEYMESH_HTTP_HOST, port: variables.KEYMESH_HTTP_PORT },
     readyFile: variables.KEYMESH_READY_FILE,
     // INVARIANT: fresh for every start, because a journal chain belongs to one start of one process.

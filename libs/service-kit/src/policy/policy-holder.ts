@@ -9,7 +9,7 @@ export interface CurrentPolicy {
 }
 
 /**
- * Where decisions come from. In every service but policy it is filled by `watchPolicy`; the policy service, which makes the
+ * Where decisions come from. In every service but policy it is filled by `openFlooredPolicy`; the policy service, which makes the
  * bundles, fills its own ({@link makePolicyHolder} and `accept`).
  */
 export interface PolicyHolder {

@@ -16,6 +16,8 @@ export interface Metrics {
   readonly policyDecisions: Counter<'effect' | 'cached'>;
   readonly policyBundles: Counter<'result'>;
   readonly policyBundleVersion: Gauge;
+  /** Seconds since the policy service vouched for the bundle; 0 where it is made. */
+  readonly policyAttestationAge: { follow(ageSeconds: () => number): void };
   readonly consumed: Counter<'consumer' | 'outcome'>;
   readonly consumeDuration: Histogram<'consumer'>;
   /** Milliseconds since the epoch until which the newest channel key serves. */
@@ -28,6 +30,20 @@ const OPERATION_BUCKETS = [
 ];
 const ACK_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5];
 const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+
+/** A gauge that is read when it is asked for. */
+function followed(name: string, help: string, registers: Registry[]): Metrics['policyAttestationAge'] {
+  let read: (() => number) | undefined;
+  new Gauge({
+    name,
+    help,
+    registers,
+    collect() {
+      if (read !== undefined) this.set(read());
+    },
+  });
+  return { follow: (next) => void (read = next) };
+}
 
 /**
  * Makes the registry with the default metrics of the process and the shared ones. Names: `keymesh_<what>_<unit>`.
@@ -66,6 +82,11 @@ export function makeMetrics(service: string): Metrics {
     policyDecisions: counter('keymesh_policy_decisions_total', 'Policy decisions.', ['effect', 'cached']),
     policyBundles: counter('keymesh_policy_bundles_total', 'Policy bundles seen, by result.', ['result']),
     policyBundleVersion: gauge('keymesh_policy_bundle_version', 'Version of the bundle that decides.'),
+    policyAttestationAge: followed(
+      'keymesh_policy_attestation_age_seconds',
+      'Since the policy service vouched for the bundle that decides.',
+      registers,
+    ),
     consumed: counter('keymesh_consumed_messages_total', 'JetStream messages handled.', [
       'consumer',
       'outcome',

@@ -5,7 +5,13 @@ import type { PolicyBundle, ServiceName } from '@keymesh/contracts';
 import { toBase64Url, type Secret } from '@keymesh/kernel';
 import { putPolicyBundle } from '@keymesh/mesh';
 import { signBundle, signStatement } from '@keymesh/policy-engine';
-import { channelKeyMigration, migrateSchema, type Migration } from '@keymesh/postgres';
+import {
+  bundleFloorMigration,
+  channelKeyHandoverMigration,
+  channelKeyMigration,
+  migrateSchema,
+  type Migration,
+} from '@keymesh/postgres';
 import {
   startTestMesh,
   startTestPostgres,
@@ -38,6 +44,8 @@ const migrationOf = (schema: string): Migration =>
     readonly name = 'CreateChannelKey1795305600000';
     async up(runner: { query(sql: string): Promise<unknown> }): Promise<void> {
       await runner.query(channelKeyMigration(schema));
+      await runner.query(bundleFloorMigration(schema));
+      await runner.query(channelKeyHandoverMigration(schema));
     }
     down = (): Promise<void> => Promise.reject(new Error('forward only'));
   };
@@ -68,6 +76,7 @@ export async function startKitMesh(): Promise<KitMesh> {
       KEYMESH_NATS_SEED_FILE: await write(`${schema}.nats.seed`, textOf(nkeySeed)),
       KEYMESH_SIGNING_SEED_FILE: await write(`${schema}.signing.seed`, toBase64Url(signingSeed.expose())),
       KEYMESH_STATE_KEY_FILE: await write(`${schema}.state.key`, toBase64Url(new Uint8Array(32).fill(5))),
+      KEYMESH_CHANNEL_KEY_FOLDER: join(folder, 'channel-keys', schema),
       KEYMESH_DATABASE_URL: postgres.urlOf(schema),
     };
   }

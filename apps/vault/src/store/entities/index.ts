@@ -1,12 +1,12 @@
 import { CredentialEntity } from './credential.entity.js';
 import { CredentialVersionEntity } from './credential-version.entity.js';
 import { LeaseEntity } from './lease.entity.js';
-import { BundleFloorEntity, NamespaceEntity, NamespaceKekEntity, SystemKeyEntity } from './key.entities.js';
+import { NamespaceEntity, NamespaceKekEntity, SystemKeyEntity } from './key.entities.js';
 
 export { CredentialEntity } from './credential.entity.js';
 export { CredentialVersionEntity } from './credential-version.entity.js';
 export { LeaseEntity } from './lease.entity.js';
-export { BundleFloorEntity, NamespaceEntity, NamespaceKekEntity, SystemKeyEntity } from './key.entities.js';
+export { NamespaceEntity, NamespaceKekEntity, SystemKeyEntity } from './key.entities.js';
 
 export const vaultEntities = [
   CredentialEntity,
@@ -14,6 +14,5 @@ export const vaultEntities = [
   NamespaceEntity,
   NamespaceKekEntity,
   SystemKeyEntity,
-  BundleFloorEntity,
   LeaseEntity,
 ];

@@ -52,16 +52,3 @@ export class NamespaceKekEntity {
   @Column({ type: 'bytea' })
   wrapped!: Buffer;
 }
-
-/** The highest policy bundle ever accepted: an older one is refused even after a restart, and this one decides until a newer comes. */
-@Entity({ name: 'bundle_floor' })
-export class BundleFloorEntity {
-  @PrimaryColumn({ type: 'smallint' })
-  id!: number;
-
-  @Column({ type: 'int' })
-  version!: number;
-
-  @Column({ type: 'bytea' })
-  bundle!: Buffer;
-}
