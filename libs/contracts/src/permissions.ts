@@ -49,7 +49,7 @@ const ownConsumers = (service: ServiceName): string[] =>
 const special: Partial<Record<ServiceName, SubjectPermissions>> = {
   policy: {
     publish: [POLICY_SUBJECT, '$SYS._INBOX.>'],
-    subscribe: ['$SYS.REQ.USER.AUTH'],
+    subscribe: ['$SYS.REQ.USER.AUTH', subjects.bundleConfirmedAll],
   },
   vault: {
     // How far the ledger is behind: nothing is revealed when records do not reach it in time.
@@ -88,6 +88,7 @@ export function servicePermissions(service: ServiceName): SubjectPermissions {
       subjects.journal(service),
       subjects.eventsOf(service),
       subjects.invalidate(service),
+      subjects.bundleConfirmed(service),
       CROSS_ACCOUNT_REPLIES,
       ...serviceInboxes,
       POLICY_GET_SUBJECT,

@@ -25,6 +25,9 @@ export const subjects = {
   alertAll: `${ROOT}.alert.>`,
   /** Core NATS between instances of one service: drop what is cached. */
   invalidate: (service: ServiceName) => `${ROOT}.sync.${service}.invalidate`,
+  /** Core NATS from every instance to the policy service: by which bundle it decides. */
+  bundleConfirmed: (service: ServiceName) => `${ROOT}.sync.${service}.bundle`,
+  bundleConfirmedAll: `${ROOT}.sync.*.bundle`,
   /** Unpredictable reply inbox of a principal; the connection's inbox prefix. */
   inboxPrefix: (principal: string) => `_INBOX_${principal}`,
 } as const;

@@ -1,13 +1,15 @@
 import { SECOND } from '@keymesh/kernel';
-import type { ServiceKit } from '@keymesh/service-kit';
+import { CONFIRM_EVERY_MS, type ServiceKit } from '@keymesh/service-kit';
 import type { PolicyConfig } from '../config.js';
 import { makeRecordMaker } from '../domain/audit.js';
 import type { OperationPorts } from '../domain/authorize.js';
+import { makeBundleRollCall, type BundleRollCall } from '../domain/bundle-roll-call.js';
 import type { CutConnections, CutRemovedKeys, Record } from '../domain/ports.js';
 import { makeRefusals } from '../domain/refusals.js';
 import { makePolicyMetrics, type PolicyMetrics } from '../metrics.js';
 import type { Authority } from '../store/authority.js';
 import { makeConnectionStore, type ConnectionStore } from '../store/connections.js';
+import { hearConfirmations } from '../transport/hear-confirmations.js';
 import { openCutting } from './connections.js';
 
 /** All that operations need of the world; each takes what it names. */
@@ -21,6 +23,8 @@ export interface PolicyPorts extends OperationPorts {
   readonly cutConnections: CutConnections;
   readonly cutRemovedKeys: CutRemovedKeys;
   readonly metrics: PolicyMetrics;
+  /** Which instances decide by which bundle. */
+  readonly rollCall: BundleRollCall;
 }
 
 const FLUSH_MS = 5 * SECOND;
@@ -44,5 +48,7 @@ export async function makePorts(
   const connections = makeConnectionStore({ dataSource, record, clock, onCommitted, onLost });
   const cutting = await openCutting(kit, book, connections, metrics);
   const makeRecord = makeRecordMaker({ instance, clock });
-  return { kit, clock, book, record, makeRecord, refusals, connections, metrics, ...cutting };
+  const rollCall = makeBundleRollCall(clock, { settleMs: 2 * CONFIRM_EVERY_MS });
+  kit.onShutdown('roll call', hearConfirmations(connection, book.holder, rollCall));
+  return { kit, clock, book, record, makeRecord, refusals, connections, metrics, rollCall, ...cutting };
 }

@@ -1,3 +1,4 @@
+import { tellingInForce } from '../domain/in-force.js';
 import { makeAddPrincipalKeys } from '../operations/add-principal-keys.js';
 import { makeCreatePrincipal } from '../operations/create-principal.js';
 import { makeDescribePrincipal } from '../operations/describe-principal.js';
@@ -16,18 +17,19 @@ import type { PolicyPorts } from './ports.js';
 /** Who is who. */
 export function principalOperations(ports: PolicyPorts): PrincipalOperations {
   const { meshId, meshPublicKey } = ports.kit.config.trustRoot;
+  const told = tellingInForce(ports);
   return {
     createPrincipal: makeCreatePrincipal(ports),
     enrolPrincipal: makeEnrolPrincipal({ ...ports, mesh: { meshId, meshPublicKey } }),
     listPrincipals: makeListPrincipals(ports),
-    disablePrincipal: makeDisablePrincipal(ports),
-    enablePrincipal: makeEnablePrincipal(ports),
+    disablePrincipal: told(makeDisablePrincipal(ports)),
+    enablePrincipal: told(makeEnablePrincipal(ports)),
     lockPrincipal: makeLockPrincipal(ports),
     unlockPrincipal: makeUnlockPrincipal(ports),
     describePrincipal: makeDescribePrincipal(ports),
-    setPrincipalRoles: makeSetPrincipalRoles(ports),
-    setPrincipalAttributes: makeSetPrincipalAttributes(ports),
+    setPrincipalRoles: told(makeSetPrincipalRoles(ports)),
+    setPrincipalAttributes: told(makeSetPrincipalAttributes(ports)),
     addPrincipalKeys: makeAddPrincipalKeys(ports),
-    removePrincipalKeys: makeRemovePrincipalKeys(ports),
+    removePrincipalKeys: told(makeRemovePrincipalKeys(ports)),
   };
 }

@@ -1,10 +1,15 @@
 import { z } from 'zod';
+import { inForce } from '../bundle-confirmation.js';
 import { clientPrincipalName, principalName } from '../identity.js';
 import { defineRpc } from '../rpc.js';
 import { principalAttributes } from '../statements.js';
 import { principalSummary, statementText } from './policy.js';
 
-const changed = z.strictObject({ principal: clientPrincipalName, bundleVersion: z.int() });
+const changed = z.strictObject({
+  principal: clientPrincipalName,
+  bundleVersion: z.int(),
+  inForce: inForce.optional(),
+});
 
 /** One thing that was said about a principal. Public keys and names only. */
 const principalHistory = z.strictObject({
