@@ -1,7 +1,7 @@
 import { migrateSchema } from '@keymesh/postgres';
 import { runTask } from '@keymesh/service-kit';
 import { readDatabaseConfig } from './config.js';
-import { MIGRATIONS } from './migrations/index.js';
+import { APPEND_ONLY_TABLES, MIGRATIONS } from './migrations/index.js';
 
 await runTask('policy-migrate', async (logger) => {
   const { database } = readDatabaseConfig();
@@ -10,7 +10,7 @@ await runTask('policy-migrate', async (logger) => {
     schema: 'policy',
     role: 'keymesh_policy',
     migrations: MIGRATIONS,
-    appendOnlyTables: ['statement'],
+    appendOnlyTables: APPEND_ONLY_TABLES,
   });
   logger.info({ schema: 'policy' }, 'migrated');
 });

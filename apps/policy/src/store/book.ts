@@ -1,11 +1,19 @@
 import { gzipSync } from 'node:zlib';
 import { failure, type PolicyBundle, type TrustRoot } from '@keymesh/contracts';
 import type { Clock, SigningKey } from '@keymesh/kernel';
-import { BUILT_IN_POLICIES, foldStatements, signBundle, type Directory } from '@keymesh/policy-engine';
+import {
+  BUILT_IN_POLICIES,
+  foldStatements,
+  policySetOf,
+  signBundle,
+  type Directory,
+} from '@keymesh/policy-engine';
 import { inStore, once, transact } from '@keymesh/postgres';
 import type { DataSource, EntityManager } from 'typeorm';
 import type { Change, Plan, PolicyState, RequestKey } from '../domain/ports.js';
 import { insertRecords } from './audit-outbox.js';
+import { insertKills, listKills } from './kill-rows.js';
+import { isPolicySetOf, keepPolicySet } from './policy-history.js';
 import * as rows from './policy-rows.js';
 
 export interface StoreOptions {
@@ -31,6 +39,8 @@ export interface PolicyStore {
     plan: (state: PolicyState) => Plan<Reply>,
     atLeastVersion?: number,
   ): Promise<{ readonly reply: Reply; readonly bundle: StoredBundle }>;
+  /** Whether the history says that this bundle decides by the policies that it would decide by if it were made now. */
+  isPolicySetKept(bundle: StoredBundle): Promise<boolean>;
   prune(): Promise<void>;
 }
 
@@ -45,7 +55,8 @@ export function makePolicyStore(options: StoreOptions): PolicyStore {
     const directory = fresh.length === 0 ? base : base.extend(fresh);
     const taken = await rows.listTaken(manager, clock.now());
     const bytes = (await rows.newestBundle(manager)) ?? new Uint8Array();
-    return { version: await rows.newestVersion(manager), directory: directory.withTaken(taken), bytes };
+    const away = directory.withTaken(taken).withKills(await listKills(manager));
+    return { version: await rows.newestVersion(manager), directory: away, bytes };
   };
   const loadAlone = (): Promise<StoredBundle> =>
     transact(dataSource, async (manager) => {
@@ -81,6 +92,8 @@ export function makePolicyStore(options: StoreOptions): PolicyStore {
       });
       return { reply, bundle: keep(bundle) };
     },
+    isPolicySetKept: ({ version, directory }) =>
+      inStore(() => isPolicySetOf(dataSource.manager, version, policySetOf(builtIns(), directory).effective)),
     prune: () => transact(dataSource, (manager) => rows.pruneTaken(manager, clock.now())),
   };
 }
@@ -89,13 +102,16 @@ async function applyChange(
   { clock, bundleKey, trustRoot }: StoreOptions,
   manager: EntityManager,
   before: StoredBundle,
-  { statements = [], taken = [] }: Change,
+  { statements = [], taken = [], kills = [] }: Change,
   atLeastVersion: number,
 ): Promise<StoredBundle> {
   await rows.appendStatements(manager, before.directory.statements.length, statements);
   for (const { principal, takings } of taken) await rows.replaceTaken(manager, principal, takings);
+  await insertKills(manager, kills);
   const grown = statements.length === 0 ? before.directory : before.directory.extend(statements);
-  const directory = grown.withTaken(await rows.listTaken(manager, clock.now()));
+  const directory = grown
+    .withTaken(await rows.listTaken(manager, clock.now()))
+    .withKills(await listKills(manager));
   const version = Math.max(before.version + 1, atLeastVersion);
   const payload: PolicyBundle = {
     v: 1,
@@ -103,14 +119,18 @@ async function applyChange(
     version,
     issuedAt: new Date(clock.now()).toISOString(),
     statements: [...directory.statements],
-    policies: BUILT_IN_POLICIES.map((policy) => ({ ...policy })),
+    policies: builtIns(),
     taken: [...directory.taken],
+    ...(directory.kills.length === 0 ? {} : { kills: [...directory.kills] }),
   };
   const bytes = signBundle(payload, bundleKey);
   if (statements.length > 0) checkSize(bytes);
   await rows.insertBundle(manager, version, bytes);
+  await keepPolicySet(manager, version, policySetOf(payload.policies, directory).effective);
   return { version, directory, bytes };
 }
+
+const builtIns = (): PolicyBundle['policies'] => BUILT_IN_POLICIES.map((policy) => ({ ...policy }));
 
 /** The bus carries 1 MB of compressed bundle. INVARIANT: grants stop before that, so that there is always room to take away. */
 const MAX_COMPRESSED_BYTES = 950_000;

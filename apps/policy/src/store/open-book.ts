@@ -1,4 +1,4 @@
-import { subjectOfStatement, type AuditRecord, type PolicyBundle } from '@keymesh/contracts';
+import { subjectOfStatement, type AuditRecord, type KillSwitch, type PolicyBundle } from '@keymesh/contracts';
 import { readStatement, type Directory } from '@keymesh/policy-engine';
 import type { MakeRecord } from '../domain/audit.js';
 import type { AuditEntry, Change, PolicyState } from '../domain/ports.js';
@@ -49,14 +49,29 @@ function genesisRecord(text: string, makeRecord: MakeRecord): AuditEntry {
 export async function includeTakings(
   store: PolicyStore,
   newest: StoredBundle,
-  published: Readonly<PolicyBundle['taken']>,
+  published: Pick<Directory, 'taken' | 'kills'>,
 ): Promise<StoredBundle | undefined> {
   const isPublished = (taking: PolicyBundle['taken'][number]): boolean =>
-    published.some(
+    published.taken.some(
       ({ principal, status, until }) =>
         principal === taking.principal && status === taking.status && until === taking.until,
     );
-  if (newest.directory.taken.every(isPublished)) return undefined;
+  const isSet = ({ killId }: KillSwitch): boolean => published.kills.some((kill) => kill.killId === killId);
+  if (newest.directory.taken.every(isPublished) && newest.directory.kills.every(isSet)) return undefined;
+  const { bundle } = await store.change(undefined, () => ({ change: {}, records: [], reply: () => null }));
+  return bundle;
+}
+
+/**
+ * A release may bring other built-in policies, and a bundle may be from before the history of policies was kept: makes a bundle whose
+ * policies are known, so that what is decided by it can be decided again.
+ * @returns that bundle, or undefined when those of the newest one are known.
+ */
+export async function includeBuiltIns(
+  store: PolicyStore,
+  newest: StoredBundle,
+): Promise<StoredBundle | undefined> {
+  if (await store.isPolicySetKept(newest)) return undefined;
   const { bundle } = await store.change(undefined, () => ({ change: {}, records: [], reply: () => null }));
   return bundle;
 }
@@ -81,6 +96,7 @@ function differenceTo(ahead: PolicyBundle, { directory }: PolicyState): Change {
   const principals = new Set([...ahead.taken, ...directory.taken].map(({ principal }) => principal));
   return {
     statements: furtherStatements(ahead, directory),
+    kills: ahead.kills ?? [],
     // Both lists: in doubt more is taken away; an operator gives it back.
     taken: [...principals].map((principal) => ({
       principal,

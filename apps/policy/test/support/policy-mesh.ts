@@ -36,7 +36,7 @@ import {
   type TestPrincipal,
 } from '@keymesh/testing';
 import pg from 'pg';
-import { MIGRATIONS } from '../../src/migrations/index.js';
+import { APPEND_ONLY_TABLES, MIGRATIONS } from '../../src/migrations/index.js';
 import { grant, makeInvitation, type TestInvitation } from './invitations.js';
 
 const MAIN = join(import.meta.dirname, '../../dist/main.js');
@@ -74,7 +74,7 @@ export async function startPolicyMesh(): Promise<PolicyMesh> {
     schema: 'policy',
     role: postgres.roleOf('policy'),
     migrations: MIGRATIONS,
-    appendOnlyTables: ['statement'],
+    appendOnlyTables: APPEND_ONLY_TABLES,
   });
   const home = await makeServiceHome(mesh, postgres);
   const write = async (name: string, text: string): Promise<string> => {
