@@ -5,9 +5,11 @@ import { noteVerifierOf } from '@keymesh/transparency-log';
 import type { ServiceKit } from '@keymesh/service-kit';
 import type { AuditConfig } from './config.js';
 import { makeAuthoriseAuditRead } from './operations/authorise-audit-read.js';
+import { makeFindDecision } from './operations/find-decision.js';
 import { makeGetCheckpoint } from './operations/get-checkpoint.js';
 import { makeLedgerWriter } from './operations/integrate-packs.js';
 import { makeListAuditEvents } from './operations/list-audit-events.js';
+import { makeListDecisions } from './operations/list-decisions.js';
 import { makeProveConsistency } from './operations/prove-consistency.js';
 import { makeProveInclusion } from './operations/prove-inclusion.js';
 import { makeReadLogFile } from './operations/read-log-file.js';
@@ -57,6 +59,8 @@ export function makeAuditLog(kit: ServiceKit<AuditConfig>) {
   return {
     operations: {
       listAuditEvents: makeListAuditEvents(ports),
+      listDecisions: makeListDecisions(ports),
+      findDecision: makeFindDecision(ports),
       getCheckpoint: makeGetCheckpoint({
         ...ports,
         verifierKey: verifier.text,

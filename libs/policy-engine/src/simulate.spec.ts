@@ -104,7 +104,7 @@ const anyRequest = fc
     context: fc.constantFrom<PolicyRequest['context'][]>({}, { approvals: 2 }, { risk: 80 }),
   })
   .map(({ name, action, kind, id, attributes, context }) =>
-    requestBy(name, { action, resource: { kind, id, attributes } as PolicyRequest['resource'], context }),
+    requestBy(name, { action, resource: { kind, id, attributes }, context }),
   );
 
 describe('a simulation', () => {

@@ -20,12 +20,14 @@ function setUp() {
   const clock = makeTestClock();
   const recorded: AuditRecord[] = [];
   const journal = { isUp: true };
-  const entry = (name: string) => ({ name, kind: 'service', roles: ['auditor'] });
+  const entry = (name: string) => ({ name, kind: 'service', roles: ['auditor'], attributes: {} });
   const policy = {
     directory: { find: (name: string) => (name === 'stranger' ? undefined : entry(name)) },
     engine: {
-      decide: ({ principal }: { principal: { name: string } }) => ({
-        effect: principal.name === 'auditor' ? 'permit' : 'forbid',
+      decide: ({ principal, action }: { principal: { name: string }; action: string }) => ({
+        effect: [`auditor audit.read`, `author policy.read`].includes(`${principal.name} ${action}`)
+          ? 'permit'
+          : 'forbid',
         bundleVersion: 3,
         determiningPolicies: [],
         errors: [],
@@ -80,6 +82,21 @@ describe('authoriseAuditRead', () => {
     await expectCode(authorise('getCheckpoint', callOf('billing')), 'DENIED');
     await expectCode(authorise('getCheckpoint', callOf('billing')), 'DENIED');
     expect(recorded).toMatchObject([{ outcome: 'denied', code: 'DENIED' }, { outcome: 'denied' }]);
+  });
+
+  it('lets in whoever may do any of what is enough, and says which', async () => {
+    const { recorded, authorise } = setUp();
+    const enough = ['audit.read', 'policy.read'] as const;
+    expect(await authorise('listDecisions', callOf('auditor'), enough)).toBe('audit.read');
+    expect(await authorise('listDecisions', callOf('author'), enough)).toBe('policy.read');
+    await expectCode(authorise('listAuditEvents', callOf('author')), 'DENIED');
+    await expectCode(authorise('listDecisions', callOf('billing'), enough), 'DENIED');
+    expect(recorded.map(({ outcome, decision }) => [outcome, decision?.request.action])).toEqual([
+      ['success', 'audit.read'],
+      ['success', 'policy.read'],
+      ['denied', 'audit.read'],
+      ['denied', 'audit.read'],
+    ]);
   });
 
   it('denies whom the directory does not know', async () => {

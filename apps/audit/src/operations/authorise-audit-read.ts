@@ -27,7 +27,7 @@ export interface AuditReadPorts {
 export type AuthoriseAuditRead = (
   operation: string,
   call: Call,
-  actions?: readonly [Action, ...Action[]],
+  actions?: readonly Action[],
 ) => Promise<Action>;
 
 /** Reads of one session that are not recorded yet. */
@@ -65,11 +65,11 @@ export function makeAuthoriseAuditRead(ports: AuditReadPorts): {
   return {
     authorise: async (operation, call, actions = ['audit.read']) => {
       const decisions = actions.map((action) => decide(policy.currentPolicy(), call, action));
-      const permitted = decisions.find(({ effect }) => effect === 'permit');
-      const decision = permitted ?? decide(policy.currentPolicy(), call, actions[0]);
+      const decision = decisions.find(({ effect }) => effect === 'permit') ?? decisions[0];
+      if (decision === undefined) throw failure('DENIED');
       const { action } = decision.request;
       const last = { operation, call, decision };
-      if (permitted === undefined) {
+      if (decision.effect === 'forbid') {
         await ports.journal.record(recordOf(ports, last, { outcome: 'denied', code: 'DENIED', reads: 0 }));
         throw failure('DENIED');
       }
@@ -104,6 +104,7 @@ export function makeAuthoriseAuditRead(ports: AuditReadPorts): {
 function decide(
   { engine, directory }: ReturnType<PolicyHolder['currentPolicy']>,
   call: Call,
+  action: Action,
 ): RecordedDecision {
   const entry = directory.find(call.principal);
   if (entry === undefined) throw failure('DENIED');

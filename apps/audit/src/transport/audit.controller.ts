@@ -1,6 +1,8 @@
 import {
+  findDecision,
   getCheckpoint,
   listAuditEvents,
+  listDecisions,
   proveConsistency,
   proveInclusion,
   type ReplyOf,
@@ -23,6 +25,19 @@ export class AuditController {
     call: Call,
   ): Promise<ReplyOf<typeof listAuditEvents>> {
     return this.operations.listAuditEvents(request, call);
+  }
+
+  @Rpc(listDecisions)
+  listDecisions(
+    request: RequestOf<typeof listDecisions>,
+    call: Call,
+  ): Promise<ReplyOf<typeof listDecisions>> {
+    return this.operations.listDecisions(request, call);
+  }
+
+  @Rpc(findDecision)
+  findDecision(request: RequestOf<typeof findDecision>, call: Call): Promise<ReplyOf<typeof findDecision>> {
+    return this.operations.findDecision(request, call);
   }
 
   @Rpc(getCheckpoint)
