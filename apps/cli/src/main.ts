@@ -12,6 +12,7 @@ import { fsckCommand } from './commands/fsck-command.js';
 import { grantCommands } from './commands/grant-commands.js';
 import { importCommand } from './commands/import-commands.js';
 import { keyCommand } from './commands/key-commands.js';
+import { killSwitchCommand } from './commands/kill-switch-command.js';
 import { leaseCommand } from './commands/lease-commands.js';
 import { meshCommands } from './commands/mesh-commands.js';
 import { policyCommand } from './commands/policy-commands.js';
@@ -51,6 +52,7 @@ export function makeProgram(): Command {
     vaultCommand(),
     fsckCommand(),
     recoveryCommand(),
+    killSwitchCommand(),
     leaseCommand(),
     ...meshCommands(),
   ])

@@ -9,7 +9,7 @@ export interface PolicyMetrics {
   countPrincipals(directory: Directory): void;
 }
 
-const STATUSES = ['invited', 'active', 'disabled', 'locked'] as const;
+const STATUSES = ['invited', 'active', 'disabled', 'locked', 'killed'] as const;
 
 export function makePolicyMetrics(registry: Registry): PolicyMetrics {
   const registers = [registry];

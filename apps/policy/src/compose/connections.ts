@@ -18,7 +18,7 @@ import type { PolicyPorts } from './ports.js';
 
 type Kit = ServiceKit<PolicyConfig>;
 
-/** Connects to the system account, and cuts whoever is disabled, whichever instance did it, also while we were not there. */
+/** Connects to the system account, and cuts whoever is disabled or stopped, whichever instance did it, also while we were not there. */
 export async function openCutting(
   kit: Kit,
   authority: Authority,
@@ -42,15 +42,17 @@ export async function openCutting(
   };
   const cutConnections = makeCutConnections(cutting);
   const cutRemovedKeys = makeCutRemovedKeys(cutting);
-  let disabled: ReadonlySet<string> = new Set();
+  let out: ReadonlySet<string> = new Set();
   let nkeysBefore: ReadonlyMap<string, readonly string[]> = new Map();
   const stop = authority.holder.onChange(({ directory }) => {
     metrics.countPrincipals(directory);
     const now = new Set(
-      directory.list().flatMap(({ name, status }) => (status === 'disabled' ? [name] : [])),
+      directory
+        .list()
+        .flatMap(({ name, status }) => (status === 'disabled' || status === 'killed' ? [name] : [])),
     );
-    const newly = [...now].filter((name) => !disabled.has(name));
-    disabled = now;
+    const newly = [...now].filter((name) => !out.has(name));
+    out = now;
     if (newly.length > 0) void cutConnections(newly);
     for (const { name, nkeys } of directory.list())
       if (nkeysBefore.get(name)?.some((nkey) => !nkeys.includes(nkey)) === true)

@@ -77,7 +77,7 @@ export function judgeConnection(
   }
   // INVARIANT: services of the mesh connect as static users of the account MESH; the callout places nobody there.
   if (entry.kind === 'system') return { admitted: false, reason: 'system', principal };
-  if (entry.status === 'disabled' || entry.status === 'locked')
+  if (entry.status !== 'active' && entry.status !== 'invited')
     return { admitted: false, reason: entry.status, principal };
   if (!isInNetworks(ask.host, entry.attributes.networks))
     return { admitted: false, reason: 'network', principal };

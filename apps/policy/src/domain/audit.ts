@@ -23,6 +23,9 @@ export type RecordType =
   | 'policy.listed'
   | 'policy.described'
   | 'policy.validated'
+  | 'kill-switch.set'
+  | 'kill-switch.lifted'
+  | 'kill-switch.listed'
   | 'connection.opened'
   | 'connection.refused'
   | 'subject.refused';

@@ -32,7 +32,7 @@ describe('the roll call of bundles', () => {
     heard('audit/1', 8);
     clock.advance(30);
     heard('vault/1', 7); // says it again
-    expect(await rollCall.inForce(7, askedAt)).toEqual({ instances: 2, withinMs: 20, unconfirmed: [] });
+    expect(await rollCall.inForce(7, askedAt)).toMatchObject({ instances: 2, withinMs: 20, unconfirmed: [] });
   });
 
   it('waits for the slowest, and no longer', async () => {

@@ -1,4 +1,4 @@
-import type { AuditRecord, Beside } from '@keymesh/contracts';
+import type { AuditRecord, Beside, KillSwitch } from '@keymesh/contracts';
 import type { Directory, PolicyEngine, Taken } from '@keymesh/policy-engine';
 
 /** An audit record and the readable values that stand beside it. */
@@ -19,6 +19,8 @@ export interface Change {
   readonly statements?: readonly string[];
   /** For each principal named here, the whole list of what is taken from it from now on. */
   readonly taken?: readonly { readonly principal: string; readonly takings: readonly Taken[] }[];
+  /** Kill switches that are set; they stay until an operator's statement lifts them. */
+  readonly kills?: readonly KillSwitch[];
 }
 
 /** What an operation wants to happen. Without a change there is no new bundle version. */

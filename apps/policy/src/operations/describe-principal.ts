@@ -52,10 +52,20 @@ function tell(said: Statement): string {
       return `keys added: ${[...said.nkeys, ...said.channelKeys.map(({ key }) => key)].join(' ')}`;
     case 'principal.keys-removed':
       return `keys removed: ${[...said.nkeys, ...said.channelKeys].join(' ')}`;
-    // About policies, not principals; their history is told by the operations on policies.
+    case 'break-glass.opened':
+      return `break-glass open until ${said.until}`;
+    case 'break-glass.closed':
+      return `break-glass ${said.openingId} closed`;
+    case 'break-glass.reviewed':
+      return `break-glass ${said.openingId} reviewed: ${said.justified ? 'justified' : 'not justified'}`;
+    // About other things than principals; their history is told by the operations on them.
     case 'policy.set':
     case 'policy.confirmed':
       return said.policyId;
+    case 'kill-switch.lifted':
+      return said.killId;
+    case 'identity-rule.set':
+      return said.ruleId;
   }
 }
 

@@ -37,12 +37,13 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
       const { change, records, reply } = plan(state);
       if (failing !== undefined) throw failing;
       if (change !== undefined) {
-        const { statements = [], taken = [] } = change;
+        const { statements = [], taken = [], kills = [] } = change;
         const replaced = new Set(taken.map(({ principal }) => principal));
         const kept = state.directory.taken.filter(({ principal }) => !replaced.has(principal));
         const directory = state.directory
           .extend(statements)
-          .withTaken([...kept, ...taken.flatMap(({ takings }) => takings)]);
+          .withTaken([...kept, ...taken.flatMap(({ takings }) => takings)])
+          .withKills([...state.directory.kills, ...kills]);
         state = { version: state.version + 1, directory };
       }
       entries.push(...records);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { inForce } from '../bundle-confirmation.js';
 import { principalName } from '../identity.js';
 import { KILL_SCOPES, killSwitch } from '../kill-switch-statements.js';
 import { defineRpc } from '../rpc.js';
@@ -31,6 +32,7 @@ export const setKillSwitch = defineRpc({
     bundleVersion: z.int(),
     /** Principals that were active before and are stopped by it; for a namespace none. */
     stopped: z.int(),
+    /** Which instances decide by it, and which have not said so. */ inForce: inForce.optional(),
   }),
 });
 
@@ -41,7 +43,7 @@ export const liftKillSwitch = defineRpc({
   verb: 'lift',
   mutation: true,
   request: z.strictObject({ statement: statementText }),
-  reply: z.strictObject({ killId: z.uuid(), bundleVersion: z.int() }),
+  reply: z.strictObject({ killId: z.uuid(), bundleVersion: z.int(), inForce: inForce.optional() }),
 });
 
 /** Every kill switch: those in force, and those that were lifted, by whom and when. */

@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto';
+import {
+  failure,
+  KILLABLE_ROLES,
+  liftKillSwitch,
+  listKillSwitches,
+  setKillSwitch,
+  type InForce,
+  type KillScope,
+} from '@keymesh/contracts';
+import { signStatement } from '@keymesh/policy-engine';
+import { Option, type Command } from 'commander';
+import { makeCommand, runCommand, type CommonOptions } from '../command.js';
+import { note, print, printJson, table } from '../output.js';
+import { signingKeyOfProfile } from '../rotate-keys.js';
+
+interface SetOptions extends CommonOptions {
+  readonly principal?: string;
+  readonly role?: string;
+  readonly namespace?: string;
+  readonly everyone?: boolean;
+  readonly reason?: string;
+}
+
+/** `kill-switch --principal|--role|--namespace|--everyone`, and `kill-switch list|lift`. */
+export const killSwitchCommand = (): Command =>
+  makeCommand(
+    'kill-switch',
+    'Stop a principal, the holders of a role, a namespace, or everyone but operators, now and until it is lifted.',
+    'keymesh kill-switch --namespace billing --reason "key leaked"',
+  )
+    .option('--principal <name>', 'this principal')
+    .addOption(new Option('--role <role>', 'all holders of a role; operators go on').choices(KILLABLE_ROLES))
+    .option('--namespace <namespace>', 'what is in a namespace and below it')
+    .option('--everyone', 'everyone but operators and the mesh’s own services')
+    .option('--reason <text>', 'for the record')
+    .action(async (options: SetOptions) => {
+      await runCommand('kill-switch', options, async (session) => {
+        const request = requestOf(options);
+        const reply = await (await session.keymesh()).call(setKillSwitch, request);
+        if (options.json) {
+          printJson(reply);
+          return;
+        }
+        print(
+          `Kill switch ${reply.killId} is set: ${described(request)}. Stopped ${String(reply.stopped)} principals.`,
+        );
+        tellInForce(reply.inForce);
+        note(`Give back with: keymesh kill-switch lift ${reply.killId}`);
+      });
+    })
+    .addCommand(liftCommand())
+    .addCommand(listCommand());
+
+function requestOf({ principal, role, namespace, everyone, reason }: SetOptions) {
+  const named: readonly (readonly [KillScope, string | undefined])[] = [
+    ['principal', principal],
+    ['role', role],
+    // People write it with the slash that follows it in names.
+    ['namespace', namespace?.replace(/\/+$/, '')],
+  ];
+  const given = named.filter(([, name]) => name !== undefined);
+  const [first] = given;
+  if (given.length + (everyone === true ? 1 : 0) !== 1)
+    throw failure('USAGE', { publicMessage: 'Give one of --principal, --role, --namespace and --everyone.' });
+  if (reason === undefined || reason === '')
+    throw failure('USAGE', { publicMessage: 'Say why with --reason: it stands beside the audit record.' });
+  if (first?.[1] === undefined) return { scope: 'everyone' as const, reason };
+  return { scope: first[0], name: first[1], reason };
+}
+
+const described = ({ scope, name }: { readonly scope: KillScope; readonly name?: string }): string =>
+  scope === 'everyone' ? 'everyone but operators' : `${scope} ${name ?? ''}`;
+
+/** Who obeyed, and who did not say so within a second. */
+function tellInForce(inForce: InForce | undefined): void {
+  if (inForce === undefined) return;
+  print(`In force after ${String(inForce.withinMs)} ms at: ${inForce.confirmed.join(', ') || 'nobody'}.`);
+  if (inForce.unconfirmed.length > 0)
+    note(
+      `NOT confirmed within a second by: ${inForce.unconfirmed.join(', ')}. Look at these now; docs/operations/incidents.md says how.`,
+    );
+}
+
+function liftCommand(): Command {
+  return makeCommand(
+    'lift',
+    'Give back what a kill switch took: signed by your own operator key.',
+    'keymesh kill-switch lift 0198c1f2-3c4d-7e5f-8a9b-0c1d2e3f4a5b',
+  )
+    .argument('<id>', 'as `keymesh kill-switch list` tells it')
+    .action(async (killId: string, options: CommonOptions) => {
+      await runCommand('kill-switch lift', options, async (session) => {
+        const profile = await session.profile();
+        const statement = signStatement(
+          {
+            v: 1,
+            type: 'kill-switch.lifted',
+            meshId: profile.meshId,
+            statementId: randomUUID(),
+            issuedAt: new Date().toISOString(),
+            issuer: profile.principal,
+            killId,
+          },
+          signingKeyOfProfile(profile),
+        );
+        const reply = await (await session.keymesh()).call(liftKillSwitch, { statement });
+        if (options.json) {
+          printJson(reply);
+          return;
+        }
+        print(`Lifted ${killId}.`);
+        tellInForce(reply.inForce);
+      });
+    });
+}
+
+function listCommand(): Command {
+  return makeCommand('list', 'Kill switches in force.', 'keymesh kill-switch list')
+    .option('--all', 'also those that were lifted')
+    .action(async (options: CommonOptions & { readonly all?: boolean }) => {
+      await runCommand('kill-switch list', options, async (session) => {
+        const { killSwitches } = await (await session.keymesh()).call(listKillSwitches, {});
+        const shown = killSwitches.filter(({ lifted }) => options.all === true || lifted === null);
+        if (options.json) {
+          printJson(shown);
+          return;
+        }
+        const rows = shown.map(({ lifted, name = '', ...rest }) => ({
+          ...rest,
+          name,
+          lifted: lifted === null ? '' : `${lifted.at} by ${lifted.by}`,
+        }));
+        print(table(rows, ['killId', 'scope', 'name', 'since', 'by', 'reason', 'lifted']));
+      });
+    });
+}
