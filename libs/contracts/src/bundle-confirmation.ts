@@ -19,6 +19,7 @@ export type BundleConfirmation = z.output<typeof bundleConfirmation>;
 export const inForce = z.strictObject({
   /** Instances of services that have said that they decide by it. */ instances: z.int(),
   /** Milliseconds from the request for the change until the last of them said so. */ withinMs: z.int(),
+  /** Those: `<service>/<instance>`. */ confirmed: z.array(z.string()),
   /** `<service>/<instance>` of those that were there lately and did not say so within a second. */ unconfirmed:
     z.array(z.string()),
 });

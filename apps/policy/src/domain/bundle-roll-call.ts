@@ -58,11 +58,15 @@ export function makeBundleRollCall(
       return {
         instances: confirmed.length,
         withinMs: Math.ceil(lastAt - since),
-        unconfirmed: [...new Set(silent.map(({ name }) => name))].sort(),
+        confirmed: namesOf(confirmed),
+        unconfirmed: namesOf(silent),
       };
     },
   };
 }
+
+const namesOf = (instances: readonly Instance[]): string[] =>
+  [...new Set(instances.map(({ name }) => name))].sort();
 
 /** Resolves when `holds` does, looked at whenever somebody was heard, or after `ms`. */
 async function untilOr(waiting: Set<() => void>, holds: () => boolean, ms: number): Promise<void> {
