@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { failure, type AuditRecord, type Beside, type Role } from '@keymesh/contracts';
 import { Secret, type SigningKey, makeSigningKey } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
-import { ROLE_ACTIONS } from '@keymesh/policy-engine';
+import { approvalsNeeded, ROLE_ACTIONS, type GivenApproval } from '@keymesh/policy-engine';
 import { makeTestClock } from '@keymesh/testing';
 import { makeAskPolicy } from '../src/domain/access.js';
 import { makeAudited, makeBeginAttempt, type AuditTrailOptions } from '../src/domain/audit-trail.js';
@@ -328,10 +328,11 @@ export const PRINCIPALS: Readonly<
 
 /** Policy by role, as the built-in policies say; `forbid` adds rules. */
 export function makeFakePolicy() {
-  const control: { version: number; forbid: (request: Parameters<PolicyPort['decide']>[0]) => boolean } = {
-    version: 1,
-    forbid: () => false,
-  };
+  const control: {
+    version: number;
+    forbid: (request: Parameters<PolicyPort['decide']>[0]) => boolean;
+    approvals: readonly GivenApproval[];
+  } = { version: 1, forbid: () => false, approvals: [] };
   const policy: PolicyPort = {
     version: () => control.version,
     find: (name) => {
@@ -353,6 +354,12 @@ export function makeFakePolicy() {
         determiningPolicies: by === undefined ? [] : [by],
         errors: [],
       };
+    },
+    approvalsOf: () => control.approvals,
+    approvalsToTurn(request) {
+      const needed = approvalsNeeded(policy, request);
+      const given = control.approvals.length;
+      return needed === undefined ? undefined : { needed, given, requestDigest: 'of the fake' };
     },
   };
   return { policy, control };

@@ -132,8 +132,7 @@ export function approvalsGiven(
     const { approver, approvalId } = approval;
     if (given.has(approver) || approver === request.principal || !isInTime(approval, nowMs)) continue;
     if (requestDigestOf(directory.meshId, approval.request) !== digest) continue;
-    if (!directory.isChannelKeyOf(approver, signer)) continue;
-    if (mayApprove(directory, engine, approver, asked.resource))
+    if (mayApprove(directory, engine, { approver, signer }, asked.resource))
       given.set(approver, { approvalId, approver });
   }
   return [...given.values()];
@@ -148,11 +147,12 @@ function isInTime({ issuedAt, expiresAt }: Approval, nowMs: number): boolean {
 function mayApprove(
   directory: Directory,
   engine: Pick<PolicyEngine, 'decide'>,
-  approver: string,
+  { approver, signer }: { readonly approver: string; readonly signer: string },
   resource: PolicyRequest['resource'],
 ): boolean {
   const entry = directory.find(approver);
-  if (entry?.status !== 'active') return false;
+  // INVARIANT: a key of its own. For session keys the policy service vouches, which must not be able to approve.
+  if (entry?.status !== 'active' || !entry.channelKeys.includes(signer)) return false;
   const principal = policyPrincipal(entry);
   return engine.decide({ principal, action: 'approve', resource, context: {} }).effect === 'permit';
 }

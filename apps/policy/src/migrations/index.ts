@@ -1,4 +1,5 @@
 import type { Migration } from '@keymesh/postgres';
+import { Approvals1795651220001 } from './approvals.js';
 import { ChannelKeyHandover1795651220007 } from './channel-key-handover.js';
 import { ConnectionNkey1795651210000 } from './connection-nkey.js';
 import { CreatePolicy1795305600000 } from './create-policy.js';
@@ -13,6 +14,7 @@ export const MIGRATIONS: readonly Migration[] = [
   CreatePolicy1795305600000,
   ConnectionNkey1795651210000,
   PolicyHistory1795651220000,
+  Approvals1795651220001,
   KillSwitches1795651220002,
   ChannelKeyHandover1795651220007,
 ];

@@ -1,14 +1,18 @@
 import { failure, type Action, type PolicyRequest } from '@keymesh/contracts';
 import { callContext, type Call } from '@keymesh/mesh';
-import type { Decision } from '@keymesh/policy-engine';
+import type { Decision, GivenApproval } from '@keymesh/policy-engine';
 import { expiresAtMs, statusOf, type Credential } from './credential.js';
-import type { PolicyPort } from './ports.js';
+import type { ApprovalsToTurn, PolicyPort } from './ports.js';
 
 /** What was asked of the policy and what it said: goes into the audit record whole, so that it can be decided again. */
 export interface Access {
   readonly permitted: boolean;
   readonly request: PolicyRequest;
   readonly decision: Decision;
+  /** Counted in the request's context as `approvals`. */
+  readonly approvals: readonly GivenApproval[];
+  /** Asks what would turn a denial. */
+  readonly approvalsToTurn: () => ApprovalsToTurn | undefined;
 }
 
 export type PolicyResource = PolicyRequest['resource'];
@@ -27,14 +31,26 @@ export const makeAskPolicy =
     const principal = policy.find(call.principal);
     // The dispatcher lets nobody unknown in; between it and here the bundle may have changed.
     if (principal === undefined) throw failure('DENIED');
-    const request: PolicyRequest = {
+    const plain: PolicyRequest = {
       principal,
       action,
       resource,
       context: { service: 'vault', ...callContext(call), ...context },
     };
+    const approvals = policy.approvalsOf(plain);
+    const request =
+      approvals.length === 0
+        ? plain
+        : { ...plain, context: { ...plain.context, approvals: approvals.length } };
     const decision = policy.decide(request);
-    return { permitted: decision.effect === 'permit', request, decision };
+    const permitted = decision.effect === 'permit';
+    return {
+      permitted,
+      request,
+      decision,
+      approvals,
+      approvalsToTurn: () => policy.approvalsToTurn(request),
+    };
   };
 
 /** A credential as policies see it: ids and attributes, never its name. `expiresAt` in seconds since the epoch. */

@@ -128,7 +128,11 @@ function makeAttempt(
     ) =>
       void (resource = { kind: 'credential', id, revision, ...(version === undefined ? {} : { version }) }),
     concerns: (kind: string, id: string) => void (resource = { kind, id }),
-    decided: (asked: Access) => void (access = asked),
+    decided(asked: Access) {
+      access = asked;
+      // Counted in the decision's context; here, who gave them.
+      if (asked.approvals.length > 0) facts = { ...facts, ...approvalFacts(asked.approvals) };
+    },
     note: (more: Facts) => void (facts = { ...facts, ...more }),
     success: () => write('success'),
     succeeded: () => journal(write('success')),
@@ -150,6 +154,11 @@ const callerOf = ({ principal, sessionId, requestId, traceparent }: Call) => ({
 
 /** UUIDv7 with its random bits of the pool: the library would ask the generator for each. */
 const makeRecordId = (): string => uuidv7({ random: makeSalt(16) });
+
+const approvalFacts = (approvals: Access['approvals']): Facts => ({
+  approvals: [...new Set(approvals.map(({ approvalId }) => approvalId))].join(' '),
+  approvers: approvals.map(({ approver }) => approver).join(' '),
+});
 
 const aboutOf = (resource: Resource | undefined, nameCommitment: string | undefined) => {
   if (nameCommitment === undefined) return resource === undefined ? {} : { resource };

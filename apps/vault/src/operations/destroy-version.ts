@@ -31,13 +31,14 @@ export function makeDestroyVersion(ports: DestroyVersionPorts): Handler<typeof d
     const { version } = request;
     attempt.named(name);
     const question = { askPolicy, call, attempt, nowMs: clock.now() };
-    permitLookup(question, 'destroy', { name }, await index.findByName(name));
+    permitLookup(question, 'destroy', { name }, await index.findByName(name), { version });
     return mutations.run(call, async (transaction) => {
       const existing = permitLookup(
         question,
         'destroy',
         { name },
         { credential: await transaction.lockByName(name), stale: false },
+        { version },
       );
       const { credentialId } = existing;
       attempt.about(existing, version);

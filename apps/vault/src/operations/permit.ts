@@ -1,9 +1,10 @@
-import { failure, type Action } from '@keymesh/contracts';
+import { failure, type Action, type PolicyRequest } from '@keymesh/contracts';
 import type { KeymeshError } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
 import {
   credentialResource,
   namespaceResource,
+  type Access,
   type AskPolicy,
   type PolicyResource,
 } from '../domain/access.js';
@@ -61,8 +62,10 @@ const absentResource = (asked: Asked): PolicyResource =>
 
 /**
  * The credential that was looked up, if the caller may do this to it.
+ * @param selects what of it is wanted (version, stage, purpose), as policies and approvers see it.
  *
- * INVARIANT: denied and missing answer with the same failure, unless the caller may describe it (DENIED). Both are decided, recorded with
+ * INVARIANT: denied and missing answer with the same failure, unless the caller may describe it (DENIED, or APPROVAL_REQUIRED where
+ * approvals would turn it). Both are decided, recorded with
  * the truth, and wait for the journal. While Postgres is away nobody can know that a name is missing, so both are STORE_UNAVAILABLE.
  */
 export function permitLookup(
@@ -70,30 +73,54 @@ export function permitLookup(
   action: Action,
   asked: Asked,
   { credential, stale }: Lookup,
+  selects?: PolicyRequest['context'],
 ): Credential {
   const { attempt } = question;
   if (stale) attempt.note({ stale });
   const hidden = (): KeymeshError => failure(stale ? 'STORE_UNAVAILABLE' : 'CREDENTIAL_NOT_FOUND');
   if (credential === undefined) {
     const absent = absentResource(asked);
-    if (!asks(question, action, absent)) describes(question, action, absent);
+    if (!asks(question, action, absent, selects).permitted) describes(question, action, absent);
     throw hidden();
   }
   attempt.about(credential);
   const resource = credentialResource(credential, question.nowMs);
-  if (asks(question, action, resource)) return credential;
-  throw attempt.denied(describes(question, action, resource) ? failure('DENIED') : hidden());
+  const access = asks(question, action, resource, selects);
+  if (access.permitted) return credential;
+  throw attempt.denied(describes(question, action, resource) ? refusalOf(access, attempt) : hidden());
 }
 
-/** Passes, or throws DENIED: where there is nothing to hide but the right itself. */
+/** Passes, or throws DENIED or APPROVAL_REQUIRED: where there is nothing to hide but the right itself. */
 export function permitOn(question: Question, action: Action, resource: PolicyResource): void {
-  if (!asks(question, action, resource)) throw question.attempt.denied(failure('DENIED'));
+  const access = asks(question, action, resource);
+  if (access.permitted) return;
+  const told = describes(question, action, resource)
+    ? refusalOf(access, question.attempt)
+    : failure('DENIED');
+  throw question.attempt.denied(told);
 }
 
-function asks({ askPolicy, call, attempt }: Question, action: Action, resource: PolicyResource): boolean {
-  const access = askPolicy(call, action, resource);
+/** INVARIANT: only for who may describe the resource: to others nothing of the policies on it is told. */
+function refusalOf({ approvalsToTurn }: Access, attempt: Attempt): KeymeshError {
+  const approvals = approvalsToTurn();
+  if (approvals === undefined) return failure('DENIED');
+  const { needed, given, requestDigest } = approvals;
+  attempt.note({ approvalsNeeded: needed, requestDigest });
+  return failure('APPROVAL_REQUIRED', {
+    publicMessage: `The policy allows this with ${String(needed)} approvals of it, and ${String(given)} count now. Ask for them with \`keymesh approval request\`, then ask again.`,
+    details: { approvals },
+  });
+}
+
+function asks(
+  { askPolicy, call, attempt }: Question,
+  action: Action,
+  resource: PolicyResource,
+  selects?: PolicyRequest['context'],
+): Access {
+  const access = askPolicy(call, action, resource, selects);
   attempt.decided(access);
-  return access.permitted;
+  return access;
 }
 
 const describes = ({ askPolicy, call }: Question, action: Action, resource: PolicyResource): boolean =>

@@ -1,4 +1,10 @@
-import { failure, type Action, type ReplyOf, type retrieveCredential } from '@keymesh/contracts';
+import {
+  failure,
+  type Action,
+  type PolicyRequest,
+  type ReplyOf,
+  type retrieveCredential,
+} from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Call, Handler } from '@keymesh/mesh';
 import { credentialResource, type AskPolicy } from '../domain/access.js';
@@ -115,7 +121,7 @@ export async function openOnce(
 
   const decidedBy = ports.policy.version();
   const question = { askPolicy: ports.askPolicy, call, attempt, nowMs: ports.clock.now() };
-  const credential = permitLookup(question, action, { name }, lookup);
+  const credential = permitLookup(question, action, { name }, lookup, wantedOf(selector));
   const { expired } = requireServed(credential, question.nowMs);
   if (expired) attempt.note({ expired });
   stage('decide');
@@ -134,6 +140,12 @@ export async function openOnce(
   stage('open');
   return { lookup, credential, version, values, expired, decidedBy };
 }
+
+/** What of the credential is wanted, as policies and approvers see it: a version or stage only where one was named. */
+const wantedOf = ({ version, stage }: Selector): PolicyRequest['context'] => ({
+  ...(version === undefined ? {} : { version }),
+  ...(stage === undefined ? {} : { stage }),
+});
 
 /** Whether what was opened may still go out, asked after its record: nothing that it rests on has changed. Synchronous. */
 export const mayRelease = (

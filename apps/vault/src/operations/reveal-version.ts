@@ -34,6 +34,7 @@ export function makeRevealVersion(ports: RevealVersionPorts): Handler<typeof rev
       'version.reveal',
       { credentialId },
       await index.findById(credentialId),
+      { version },
     );
     attempt.named(credential.name);
     attempt.about(credential, version);

@@ -188,10 +188,10 @@ const isFailure = (message: unknown): message is { error: PublicError } =>
   typeof message === 'object' && message !== null && 'error' in message && Object.keys(message).length === 1;
 
 /** The failure that the service threw, as this side throws it. */
-function rebuild({ code, message, retryable, findings, traceId }: PublicError): KeymeshError {
+function rebuild({ code, message, retryable, findings, approvals, traceId }: PublicError): KeymeshError {
   return new KeymeshError(isErrorCode(code) ? code : 'INTERNAL', {
     publicMessage: message,
     retryable,
-    details: { ...(findings && { findings }), ...(traceId && { traceId }) },
+    details: { ...(findings && { findings }), ...(approvals && { approvals }), ...(traceId && { traceId }) },
   });
 }
