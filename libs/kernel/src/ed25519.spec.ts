@@ -23,8 +23,10 @@ const PURPOSES: SignaturePurpose[] = [
   'keymesh/v1/statement',
   'keymesh/v1/enrolment',
   'keymesh/v1/key-proof',
+  'keymesh/v1/session-request',
   'keymesh/v1/approval',
   'keymesh/v1/bundle',
+  'keymesh/v1/bundle-attestation',
   'keymesh/v1/journal-pack',
   'keymesh/v1/event',
 ];
