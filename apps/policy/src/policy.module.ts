@@ -11,7 +11,12 @@ import type { PolicyConfig } from './config.js';
 import { makeRecordMaker } from './domain/audit.js';
 import { openAuthority, type Authority } from './store/authority.js';
 import { makePolicyStore } from './store/book.js';
-import { ATTESTATION_CONTRACTS, KILL_SWITCH_CONTRACTS, PRINCIPAL_CONTRACTS } from './transport/contracts.js';
+import {
+  ATTESTATION_CONTRACTS,
+  KILL_SWITCH_CONTRACTS,
+  PRINCIPAL_CONTRACTS,
+  POLICY_INSIGHT_CONTRACTS,
+} from './transport/contracts.js';
 import { OPERATIONS } from './transport/operations.js';
 import { makePolicyBucket } from './transport/policy-bucket.js';
 import { startWork, type Work } from './start-work.js';
@@ -19,7 +24,7 @@ import { startWork, type Work } from './start-work.js';
 const WORK = Symbol('keymesh.policy.work');
 
 /** Each has its operations in compose/. */
-const GROUPS = [KILL_SWITCH_CONTRACTS, ATTESTATION_CONTRACTS, PRINCIPAL_CONTRACTS];
+const GROUPS = [KILL_SWITCH_CONTRACTS, ATTESTATION_CONTRACTS, PRINCIPAL_CONTRACTS, POLICY_INSIGHT_CONTRACTS];
 
 /** The policy service: it makes the bundles, so it is its own policy holder. */
 export function policyService(readConfig: () => PolicyConfig): ServiceDefinition<PolicyConfig> {

@@ -5,6 +5,7 @@ import type { ServiceKit } from '@keymesh/service-kit';
 import { attestationOperations } from './compose/attestation.js';
 import { serveConnections, watchViolations } from './compose/connections.js';
 import { killSwitchOperations } from './compose/kill-switch.js';
+import { policyInsightOperations } from './compose/policy-insight.js';
 import { makePorts, type PolicyPorts } from './compose/ports.js';
 import { principalOperations } from './compose/principals.js';
 import type { PolicyConfig } from './config.js';
@@ -33,6 +34,7 @@ const allOperations = (ports: PolicyPorts): PolicyOperations => ({
   ...attestationOperations(ports),
   ...killSwitchOperations(ports),
   ...principalOperations(ports),
+  ...policyInsightOperations(ports),
 });
 
 function startRelay(kit: ServiceKit<PolicyConfig>): OutboxRelay {

@@ -1,21 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { Policy } from '@keymesh/policy-engine';
+import { inStore } from '@keymesh/postgres';
 import canonicalize from 'canonicalize';
-import type { EntityManager } from 'typeorm';
+import type { DataSource, EntityManager } from 'typeorm';
+import type { PolicySetOfVersion, PolicySetRange, PolicySets } from '../domain/policy-sets.js';
 
-/** Versions in a row that decided by the same policies. */
-export interface PolicySetRange {
-  readonly firstVersion: number;
-  readonly lastVersion: number;
-  /** Hex. */
-  readonly digest: string;
-}
-
-/** The policies of one bundle version, by id. */
-export interface PolicySetOfVersion {
-  readonly digest: string;
-  readonly policies: readonly Policy[];
-}
+/** The history as operations read it. */
+export const makePolicySets = ({ manager }: Pick<DataSource, 'manager'>): PolicySets => ({
+  find: (version) => inStore(() => findPolicySet(manager, version)),
+  list: (fromVersion, limit) => inStore(() => listPolicySets(manager, fromVersion, limit)),
+});
 
 /**
  * Keeps by which policies a bundle version decides, in the transaction that makes the bundle. Only what differs from the version before
@@ -56,7 +50,7 @@ export async function isPolicySetOf(
 }
 
 /** By which policies a version decided; undefined when that is not known. */
-export async function findPolicySet(
+async function findPolicySet(
   manager: EntityManager,
   version: number,
 ): Promise<PolicySetOfVersion | undefined> {
@@ -68,8 +62,7 @@ export async function findPolicySet(
   return { digest: row.digest.toString('hex'), policies: await policiesAt(manager, version) };
 }
 
-/** Ranges of versions from one on, in order. A gap is a version that is not known. */
-export async function listPolicySets(
+async function listPolicySets(
   manager: EntityManager,
   fromVersion: number,
   limit: number,

@@ -1,11 +1,19 @@
 import {
+  confirmPolicy,
+  describePolicy,
+  listPolicies,
+  setPolicy,
+  validatePolicy,
   addPrincipalKeys,
   attestBundle,
   createPrincipal,
+  describePolicySet,
   describePrincipal,
   disablePrincipal,
   enablePrincipal,
   enrolPrincipal,
+  explainDecision,
+  listPolicySets,
   listPrincipals,
   liftKillSwitch,
   listKillSwitches,
@@ -35,8 +43,20 @@ export const PRINCIPAL_CONTRACTS = {
   removePrincipalKeys,
 };
 
+/** Who may what: policies that operators write. */
+export const POLICY_CONTRACTS = {
+  setPolicy,
+  confirmPolicy,
+  listPolicies,
+  describePolicy,
+  validatePolicy,
+};
+
 /** Whether a service has the newest bundle. */
 export const ATTESTATION_CONTRACTS = { attestBundle };
 
 /** What is stopped at once. */
 export const KILL_SWITCH_CONTRACTS = { setKillSwitch, liftKillSwitch, listKillSwitches };
+
+/** Why decisions are as they are, and by which policies they were made. */
+export const POLICY_INSIGHT_CONTRACTS = { listPolicySets, describePolicySet, explainDecision };
