@@ -36,9 +36,19 @@ export async function carryLedger(former: Connection, restored: Connection): Pro
   });
 }
 
+interface KillRow {
+  readonly kill_id: string;
+  readonly scope: string;
+  readonly name: string | null;
+  readonly reason: string;
+  readonly since: Date | string;
+  readonly set_by: string;
+}
+
 interface PolicyRows {
   readonly statements: readonly { sequence: string; statement_id: string; principal: string; text: string }[];
   readonly taken: readonly { principal: string; status: string; until: Date | null; reason: string }[];
+  readonly kills: readonly KillRow[];
   readonly bundle: { version: number; bytes: Buffer } | undefined;
   readonly floor: { version: number; bundle: Buffer } | undefined;
 }
@@ -61,6 +71,7 @@ export async function carryPolicy(former: DataSource, manager: EntityManager): P
   }
   for (const { principal, status, until, reason } of now.taken)
     await addTaking(manager, { principal, status, until, reason });
+  for (const kill of now.kills) await addKill(manager, kill);
   if (now.bundle !== undefined && now.bundle.version > (then.bundle?.version ?? 0))
     await manager.query('INSERT INTO policy.bundle (version, bytes) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
       now.bundle.version,
@@ -103,6 +114,15 @@ export async function addTaking(
   );
 }
 
+/** Sets a kill switch unless it is set already. One that was lifted is void by its statement, where that was carried over too. */
+export async function addKill(manager: EntityManager, kill: KillRow): Promise<void> {
+  await manager.query(
+    `INSERT INTO policy.kill_switch (kill_id, scope, name, reason, since, set_by) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (kill_id) DO NOTHING`,
+    [kill.kill_id, kill.scope, kill.name, kill.reason, kill.since, kill.set_by],
+  );
+}
+
 async function policyRows(manager: EntityManager): Promise<PolicyRows> {
   const one = async <Row>(text: string): Promise<Row | undefined> => (await manager.query<Row[]>(text))[0];
   return {
@@ -110,9 +130,19 @@ async function policyRows(manager: EntityManager): Promise<PolicyRows> {
       'SELECT sequence::text, statement_id, principal, text FROM policy.statement ORDER BY policy.statement.sequence',
     ),
     taken: await manager.query('SELECT principal, status, until, reason FROM policy.taken'),
+    kills: await killRows(manager),
     bundle: await one('SELECT version, bytes FROM policy.bundle ORDER BY version DESC LIMIT 1'),
     floor: await one('SELECT version, bundle FROM vault.bundle_floor'),
   };
+}
+
+/** None where the former database is of a release before there were any. */
+async function killRows(manager: EntityManager): Promise<KillRow[]> {
+  const [there] = await manager.query<{ there: boolean }[]>(
+    `SELECT to_regclass('policy.kill_switch') IS NOT NULL AS there`,
+  );
+  if (there?.there !== true) return [];
+  return manager.query('SELECT kill_id, scope, name, reason, since, set_by FROM policy.kill_switch');
 }
 
 interface OutboxRow {

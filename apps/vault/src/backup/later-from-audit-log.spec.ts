@@ -86,6 +86,25 @@ describe('what an audit log says of the time after a backup', () => {
     ]);
   });
 
+  test('kill switches that were set and not lifted stand again', () => {
+    const about = (type: string, killId: string, facts: AuditRecord['facts'] = {}) =>
+      record(type, {
+        service: 'policy',
+        principal: 'operator',
+        facts: { killId, scope: 'everyone', ...facts },
+      });
+    const { kills } = fold(
+      about('kill-switch.set', 'a'),
+      about('kill-switch.set', 'b', { scope: 'namespace', name: 'billing' }),
+      about('kill-switch.set', 'c', { scope: 'principal', name: 'eve' }),
+      about('kill-switch.lifted', 'c', { scope: 'principal', name: 'eve' }),
+    );
+    expect(kills.map(({ killId, scope, name, by }) => [killId, scope, name, by])).toEqual([
+      ['a', 'everyone', null, 'operator'],
+      ['b', 'namespace', 'billing', 'operator'],
+    ]);
+  });
+
   test('epochs that were begun are known', () => {
     expect(
       fold(record('backup.restored', { resource: { kind: 'backup' }, facts: { epoch: 8_000 } })).maxEpoch,

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { failure, type AuditRecord } from '@keymesh/contracts';
 import { utf8 } from '@keymesh/kernel';
 import { parseNoteVerifier, verifyLog } from '@keymesh/transparency-log';
-import type { LaterCredential, LaterRecords, LaterTaking } from './later-records.js';
+import type { LaterCredential, LaterKill, LaterRecords, LaterTaking } from './later-records.js';
 
 /** Files that were kept elsewhere: `keymesh audit export`, `audit checkpoint` (the newest), `audit key`. */
 export interface KeptAuditLog {
@@ -46,6 +46,7 @@ export async function laterFromAuditLog(log: KeptAuditLog, checkpoint: string | 
 export function makeLaterReader() {
   const credentials = new Map<string, { -readonly [K in keyof LaterCredential]: LaterCredential[K] }>();
   const takings = new Map<string, LaterTaking>();
+  const kills = new Map<string, LaterKill>();
   let maxRevision = 0;
   let maxEpoch = 0;
 
@@ -61,7 +62,7 @@ export function makeLaterReader() {
   const ofPrincipal = (record: AuditRecord): void => {
     const principal = record.resource?.id;
     if (principal === undefined || record.outcome !== 'success') return;
-    const reason = 'recorded before the restore';
+    const reason = RECORDED;
     if (record.type === 'principal.disabled')
       takings.set(`${principal} disabled`, { principal, status: 'disabled', until: null, reason });
     if (record.type === 'principal.locked' && typeof record.facts?.lockedUntil === 'string')
@@ -78,22 +79,33 @@ export function makeLaterReader() {
       takings.delete(`${principal} locked`);
   };
 
+  const ofKillSwitch = ({ type, outcome, time, principal = '', facts }: AuditRecord): void => {
+    const { killId, scope, name } = facts ?? {};
+    if (outcome !== 'success' || typeof killId !== 'string' || typeof scope !== 'string') return;
+    const rest = { scope, name: typeof name === 'string' ? name : null, since: time, by: principal };
+    if (type === 'kill-switch.set') kills.set(killId, { killId, ...rest, reason: RECORDED });
+    if (type === 'kill-switch.lifted') kills.delete(killId);
+  };
+
   return {
     take(record: AuditRecord): void {
       if (record.resource?.kind === 'credential') ofCredential(record);
       if (record.resource?.kind === 'principal') ofPrincipal(record);
+      if (record.type.startsWith('kill-switch.')) ofKillSwitch(record);
       if (record.type === 'backup.restored') maxEpoch = Math.max(maxEpoch, Number(record.facts?.epoch ?? 0));
     },
     later: (): LaterRecords => ({
       source: 'audit-log',
       credentials,
       takings: [...takings.values()],
+      kills: [...kills.values()],
       maxRevision,
       maxEpoch,
     }),
   };
 }
 
+const RECORDED = 'recorded before the restore';
 const CHANGED = 'roles or keys were taken after the backup: take them again before enabling it';
 
 /**

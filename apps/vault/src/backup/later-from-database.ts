@@ -34,7 +34,10 @@ export async function laterFromDatabase(
     });
   }
   const maxEpoch = await newestEpoch(former);
-  return { later: { source: 'database', credentials, takings: [], maxRevision, maxEpoch }, damaged };
+  return {
+    later: { source: 'database', credentials, takings: [], kills: [], maxRevision, maxEpoch },
+    damaged,
+  };
 }
 
 async function destroyedVersions(

@@ -19,11 +19,23 @@ export interface LaterTaking {
   readonly reason: string;
 }
 
+/** A kill switch that was set after the backup was made and that nobody has lifted. */
+export interface LaterKill {
+  readonly killId: string;
+  readonly scope: string;
+  /** Null for everyone. */
+  readonly name: string | null;
+  readonly reason: string;
+  readonly since: string;
+  readonly by: string;
+}
+
 /** All that is known of the time between a backup and its restore. */
 export interface LaterRecords {
   readonly source: 'database' | 'audit-log' | 'none';
   readonly credentials: ReadonlyMap<string, LaterCredential>;
   readonly takings: readonly LaterTaking[];
+  readonly kills: readonly LaterKill[];
   /** The highest revision and restore epoch that anybody may have seen; 0 where nothing is known. */
   readonly maxRevision: number;
   readonly maxEpoch: number;
@@ -34,6 +46,7 @@ export const NO_LATER_RECORDS: LaterRecords = {
   source: 'none',
   credentials: new Map(),
   takings: [],
+  kills: [],
   maxRevision: 0,
   maxEpoch: 0,
 };
