@@ -12,8 +12,11 @@ import { makeRecordMaker } from './domain/audit.js';
 import { openAuthority, type Authority } from './store/authority.js';
 import { makePolicyStore } from './store/book.js';
 import {
+  APPROVAL_CONTRACTS,
   ATTESTATION_CONTRACTS,
+  BREAK_GLASS_CONTRACTS,
   KILL_SWITCH_CONTRACTS,
+  POLICY_CONTRACTS,
   PRINCIPAL_CONTRACTS,
   POLICY_INSIGHT_CONTRACTS,
 } from './transport/contracts.js';
@@ -24,7 +27,15 @@ import { startWork, type Work } from './start-work.js';
 const WORK = Symbol('keymesh.policy.work');
 
 /** Each has its operations in compose/. */
-const GROUPS = [KILL_SWITCH_CONTRACTS, ATTESTATION_CONTRACTS, PRINCIPAL_CONTRACTS, POLICY_INSIGHT_CONTRACTS];
+const GROUPS = [
+  APPROVAL_CONTRACTS,
+  BREAK_GLASS_CONTRACTS,
+  KILL_SWITCH_CONTRACTS,
+  ATTESTATION_CONTRACTS,
+  POLICY_CONTRACTS,
+  PRINCIPAL_CONTRACTS,
+  POLICY_INSIGHT_CONTRACTS,
+];
 
 /** The policy service: it makes the bundles, so it is its own policy holder. */
 export function policyService(readConfig: () => PolicyConfig): ServiceDefinition<PolicyConfig> {

@@ -7,6 +7,7 @@ import { serveConnections, watchViolations } from './compose/connections.js';
 import { killSwitchOperations } from './compose/kill-switch.js';
 import { policyInsightOperations } from './compose/policy-insight.js';
 import { makePorts, type PolicyPorts } from './compose/ports.js';
+import { policyOperations } from './compose/policies.js';
 import { principalOperations } from './compose/principals.js';
 import type { PolicyConfig } from './config.js';
 import type { Authority } from './store/authority.js';
@@ -33,6 +34,7 @@ export async function startWork(kit: ServiceKit<PolicyConfig>, authority: Author
 const allOperations = (ports: PolicyPorts): PolicyOperations => ({
   ...attestationOperations(ports),
   ...killSwitchOperations(ports),
+  ...policyOperations(ports),
   ...principalOperations(ports),
   ...policyInsightOperations(ports),
 });

@@ -44,6 +44,7 @@ export {
 export { makePolicyEngine, type Decision, type PolicyEngine, type PolicyEngineOptions } from './engine.js';
 export { makeDecider, type Decider, type Verdict } from './decider.js';
 export { policyPrincipal } from './policy-principal.js';
+export { policyVersions, type PolicyVersion } from './policy-versions.js';
 export {
   parsePolicies,
   policySetOf,

@@ -16,7 +16,7 @@ export interface PolicyProblem {
 /** What a text says of itself in annotations; undefined where it does not. */
 export interface PolicyAnnotations {
   /** `@id("…")` */ readonly id?: string | undefined;
-  /** `@twoPerson("true")` */ readonly twoPerson: boolean;
+  /** `@twoPerson("true")` or `("false")` */ readonly twoPerson?: boolean | undefined;
 }
 
 /**
@@ -45,7 +45,7 @@ export function readAnnotations(cedar: string): PolicyAnnotations | undefined {
   const parsed = policyToJson(cedar);
   if (parsed.type === 'failure') return undefined;
   const { id, twoPerson } = parsed.json.annotations ?? {};
-  return { id, twoPerson: twoPerson === 'true' };
+  return { id, ...(twoPerson === undefined ? {} : { twoPerson: twoPerson === 'true' }) };
 }
 
 /** `<policy id>:<line>:<column>: <rule>` */

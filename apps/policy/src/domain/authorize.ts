@@ -1,8 +1,8 @@
-import { failure, type Action, type ErrorCode, type PolicyRequest } from '@keymesh/contracts';
+import { failure, toPublicError, type Action, type ErrorCode, type PolicyRequest } from '@keymesh/contracts';
 import { callContext, type Call } from '@keymesh/mesh';
 import { policyPrincipal } from '@keymesh/policy-engine';
 import { decisionRecord, type DecisionRecord, type MakeRecord, type RecordType } from './audit.js';
-import type { PolicyBook } from './ports.js';
+import type { PolicyBook, PolicyState, Record } from './ports.js';
 import type { Refusals } from './refusals.js';
 
 /** What every operation here stands on. */
@@ -55,6 +55,45 @@ export async function authorize(
   }));
   throw failure('DENIED');
 }
+
+/**
+ * Authorises and works: what fails after the decision leaves a record of it too, as a success does by its own work.
+ * @throws DENIED, and whatever the work throws
+ */
+export async function authorized<Reply>(
+  ports: OperationPorts & { readonly record: Record },
+  call: Call,
+  asked: Authorization,
+  work: (decision: DecisionRecord) => Promise<Reply>,
+): Promise<Reply> {
+  const decision = await authorize(ports, call, asked);
+  try {
+    return await work(decision);
+  } catch (error) {
+    const { code } = toPublicError(error);
+    const { subject, resource } = asked;
+    const about = {
+      ...(subject === undefined ? {} : { subject }),
+      ...(resource === undefined ? {} : { resource: { kind: resource.kind, id: resource.id } }),
+    };
+    // The journal has just said that it cannot; asking again would not make a record.
+    if (code !== 'AUDIT_UNAVAILABLE')
+      await ports.record({
+        record: ports.makeRecord(asked.type, 'failure', { call, code, decision, ...about }),
+      });
+    throw error;
+  }
+}
+
+/** A policy as policies see it. @param twoPerson of one that there is not yet */
+export const policyResource = (
+  { directory }: Pick<PolicyState, 'directory'>,
+  policyId: string,
+  twoPerson = false,
+): PolicyRequest['resource'] => {
+  const known = directory.policies.find((policy) => policy.policyId === policyId);
+  return { kind: 'policy', id: policyId, attributes: { twoPerson: known?.twoPerson ?? twoPerson } };
+};
 
 /** Which request this is, for repeats. */
 export const requestKey = (call: Call) => ({

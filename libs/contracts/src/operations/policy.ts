@@ -3,14 +3,19 @@ import { inForce } from '../bundle-confirmation.js';
 import { clientPrincipalName, principalName, PRINCIPAL_KINDS, ROLES } from '../identity.js';
 import { defineRpc } from '../rpc.js';
 
+const signedText = (maxChars: number) =>
+  z
+    .string()
+    .max(maxChars)
+    .regex(
+      /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/,
+      'a statement is key.payload.signature in base64url',
+    );
+
 /** A signed statement in its text form (statements.ts): payload and signature in base64url, joined by a dot. */
-export const statementText = z
-  .string()
-  .max(16_384)
-  .regex(
-    /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/,
-    'a statement is key.payload.signature in base64url',
-  );
+export const statementText = signedText(16_384);
+/** One that holds the text of a policy, of whatever letters. */
+export const policyStatementText = signedText(65_536);
 
 export const principalSummary = z.strictObject({
   name: principalName,
