@@ -15,6 +15,10 @@ const USUAL = [
   ['first-seen-consumer', 'low'],
   ['unusual-rate', 'medium'],
   ['denied-burst', 'high'],
+  ['kill-switch', 'critical'],
+  ['failed-attempts', 'high'],
+  ['policy-bundle-refused', 'high'],
+  ['policy-bundle-unattested', 'high'],
 ] as const;
 
 /** Registers them in the service's registry. */

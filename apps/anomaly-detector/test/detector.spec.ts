@@ -90,6 +90,20 @@ describe('a burst of denials', () => {
     ]);
   }, 30_000);
 
+  it('is not needed where one record says enough: a refused policy bundle is told to the SIEM', async () => {
+    const kind = 'policy-bundle-refused';
+    await on.publish([{ type: 'policy-bundle.refused', outcome: 'failure', atMs: Date.now() }]);
+    await eventually(() => {
+      const [alert] = on.alerts.filter(({ finding }) => finding.kind === kind);
+      expect(alert).toMatchObject({
+        subject: 'keymesh.v1.alert.high.policy-bundle-refused',
+        signed: true,
+        finding: { principal: '_vault', response: null },
+      });
+    });
+    expect(on.locks.filter(({ principal }) => principal.startsWith('_'))).toEqual([]);
+  }, 30_000);
+
   it('locks in the end when the policy service is away at first', async () => {
     let attempts = 0;
     on.onLock(() => (++attempts < 3 ? Promise.reject(failure('UNAVAILABLE')) : Promise.resolve()));

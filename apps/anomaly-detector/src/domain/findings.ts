@@ -94,6 +94,14 @@ function summarise({ kind, principal, score }: Signal): string {
       return `${principal} was denied ${score.observed} times in short order; ${usual} would be usual.`;
     case 'journal-gap':
       return `The journal of ${principal} has a gap.`;
+    case 'kill-switch':
+      return `${principal} set a kill switch. See keymesh kill-switch list.`;
+    case 'failed-attempts':
+      return `${principal} refuses a source or a token for a while: too many failed attempts to prove an identity.`;
+    case 'policy-bundle-refused':
+      return `${principal} refused a policy bundle: somebody has the bundle key, or the NATS server. The last good one decides.`;
+    case 'policy-bundle-unattested':
+      return `${principal} does not know whether its policy bundle is the newest: the policy service is away, or its answers are kept back.`;
   }
 }
 

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { MINUTE, SECOND } from '@keymesh/kernel';
 import type { Baseline, FeedEvent } from './baseline.js';
 import type { Finding } from './findings.js';
+import { wantsLock } from './response.js';
 import { knownKey, openKey, scoreBatch, type BatchMemory, type BatchResult } from './score-batch.js';
 import type { DetectorSettings } from './scoring.js';
 
@@ -189,5 +190,32 @@ describe('the detector', () => {
     const after = scoreInBatches(events, [100]);
     expect(after.findings).toEqual([]);
     expect(after.baselines.get('billing')?.rate).toEqual(before?.rate);
+  });
+
+  it('raises what is a finding by itself, also about a service of the mesh, merges repeats, and locks nobody for it', () => {
+    const { events, add } = makeFeed();
+    const refused = { type: 'policy-bundle.refused', outcome: 'failure', principal: '_vault' } as const;
+    add(0, refused);
+    add(MINUTE, refused);
+    add(10 * MINUTE, refused);
+    add(11 * MINUTE, { ...refused, principal: '_audit' });
+    add(12 * MINUTE, { type: 'policy-bundle.attested', principal: '_vault' });
+    for (const sizes of [[1], [5]]) {
+      const { baselines, findings } = scoreInBatches(events, sizes);
+      expect(
+        findings.map(({ kind, severity, principal, occurrences }) => [
+          kind,
+          severity,
+          principal,
+          occurrences,
+        ]),
+      ).toEqual([
+        ['policy-bundle-refused', 'high', '_vault', 2],
+        ['policy-bundle-refused', 'high', '_vault', 1],
+        ['policy-bundle-refused', 'high', '_audit', 1],
+      ]);
+      expect(findings.some(wantsLock)).toBe(false);
+      expect([...baselines.keys()]).toEqual([]);
+    }
   });
 });

@@ -1,6 +1,7 @@
 import type { FindingKind } from '@keymesh/contracts';
-import { isRead, observe, type Baseline, type FeedEvent } from './baseline.js';
+import { isRead, observe, type Baseline, type FeedEvent, type Signal } from './baseline.js';
 import { raiseOrMerge, type Finding } from './findings.js';
+import { loudSignal } from './loud-records.js';
 import type { DetectorSettings } from './scoring.js';
 
 /** What is known before a batch, of the principals in it. */
@@ -43,7 +44,17 @@ export function scoreBatch(
   const newlyKnown: BatchResult['newlyKnown'][number][] = [];
   const raised = new Set<string>();
   const touched = new Map<string, Finding>();
-  for (const event of inLogOrder(events).filter(isScored)) {
+  const raise = (signal: Signal): void => {
+    const key = openKey(signal.principal, signal.kind);
+    const { finding, isNew } = raiseOrMerge(signal, open.get(key), settings.mergeSeconds);
+    open.set(key, finding);
+    touched.set(finding.findingId, finding);
+    if (isNew) raised.add(finding.findingId);
+  };
+  for (const event of inLogOrder(events)) {
+    const loud = loudSignal(event);
+    if (loud !== undefined) raise(loud);
+    if (!isScored(event)) continue;
     const { principal, credentialId } = event;
     const isNew =
       credentialId !== undefined && isRead(event) && !known.has(knownKey(principal, credentialId));
@@ -53,13 +64,7 @@ export function scoreBatch(
       known.add(knownKey(principal, credentialId));
       newlyKnown.push({ principal, credentialId, timeMs: event.timeMs });
     }
-    for (const signal of signals) {
-      const key = openKey(principal, signal.kind);
-      const { finding, isNew: isRaised } = raiseOrMerge(signal, open.get(key), settings.mergeSeconds);
-      open.set(key, finding);
-      touched.set(finding.findingId, finding);
-      if (isRaised) raised.add(finding.findingId);
-    }
+    for (const signal of signals) raise(signal);
   }
   const findings = [...touched.values()];
   return {

@@ -41,7 +41,7 @@ export async function loadMemory(manager: EntityManager, events: readonly FeedEv
   const open = await manager.query<FindingRow[]>(
     `SELECT DISTINCT ON (principal, kind) * FROM finding WHERE principal = ANY($1)
      ORDER BY principal, kind, created_at DESC, finding_id`,
-    [principals],
+    [[...new Set(events.flatMap(({ principal }) => principal ?? []))]],
   );
   return {
     baselines: new Map(baselines.map(({ principal, state }) => [principal, state])),

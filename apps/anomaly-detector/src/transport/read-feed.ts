@@ -2,6 +2,7 @@ import { HEADERS, readAuditEvent, servicePrincipal } from '@keymesh/contracts';
 import { isEventSignedBy, type Delivery } from '@keymesh/mesh';
 import type { CurrentPolicy } from '@keymesh/service-kit';
 import type { FeedEvent } from '../domain/baseline.js';
+import { isLoud } from '../domain/loud-records.js';
 
 /** What a message of the feed is: an event, or why it is none. */
 export type FeedMessage =
@@ -32,7 +33,7 @@ export function readFeedMessage(delivery: Delivery, { directory }: CurrentPolicy
       type: record.type,
       outcome: record.outcome,
       code: record.code,
-      principal: record.principal,
+      principal: record.principal ?? (isLoud(record.type) ? servicePrincipal(record.service) : undefined),
       credentialId: record.resource?.kind === 'credential' ? record.resource.id : undefined,
       logIndex,
     },

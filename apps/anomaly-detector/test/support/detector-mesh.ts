@@ -36,7 +36,8 @@ const MAIN = join(import.meta.dirname, '../../dist/main.js');
 
 /** An event of the feed that a spec plants. */
 export interface Planted {
-  readonly principal: string;
+  /** Absent: a service says it in nobody's name. */
+  readonly principal?: string;
   readonly atMs: number;
   readonly outcome?: AuditRecord['outcome'];
   readonly code?: string;
@@ -236,7 +237,7 @@ export const recordOf = (planted: Planted): AuditRecord => ({
   instance: 'spec',
   outcome: planted.outcome ?? 'success',
   ...(planted.code === undefined ? {} : { code: planted.code }),
-  principal: planted.principal,
+  ...(planted.principal === undefined ? {} : { principal: planted.principal }),
   session: '00'.repeat(16),
   resource: {
     kind: 'credential',

@@ -3,7 +3,16 @@ import { defineRpc } from '../rpc.js';
 
 export const SEVERITIES = ['info', 'low', 'medium', 'high', 'critical'] as const;
 export type Severity = (typeof SEVERITIES)[number];
-export const FINDING_KINDS = ['first-seen-consumer', 'unusual-rate', 'denied-burst', 'journal-gap'] as const;
+export const FINDING_KINDS = [
+  'first-seen-consumer',
+  'unusual-rate',
+  'denied-burst',
+  'journal-gap',
+  'kill-switch',
+  'failed-attempts',
+  'policy-bundle-refused',
+  'policy-bundle-unattested',
+] as const;
 export type FindingKind = (typeof FINDING_KINDS)[number];
 
 /** A finding of the detector, and the body of `keymesh.v1.alert.<severity>.<kind>`. */
