@@ -2,18 +2,18 @@ import type { DataSource } from 'typeorm';
 import { identifier } from './identifier.js';
 import { inStore } from './transact.js';
 
-/** A channel key pair of the service as it is kept: certified in public, its private half sealed under the state key. */
+/** A channel key of the service as all its instances see it: certified in public. Its private half is kept elsewhere. */
 export interface StoredChannelKey {
   readonly keyId: string;
   /** The mesh key's statement of the public half. */
   readonly statement: string;
-  /** X25519 private key, sealed (libs/channel `sealWithStateKey`). Never plain. */
-  readonly sealedPrivateKey: Buffer;
+  /** Only in rows of releases before 2026-11-26: the private half, sealed (libs/channel `sealWithStateKey`). Null since (ADR 0023). */
+  readonly sealedPrivateKey: Buffer | null;
   /** End of its validity, milliseconds since the epoch. The row is destroyed after the overlap. */
   readonly notAfter: number;
 }
 
-/** DDL of the channel keys, for a service's first migration. All instances of a service share them. */
+/** DDL of the channel keys, for a service's first migration; {@link channelKeyHandoverMigration} goes on from it. */
 export const channelKeyMigration = (schema: string): string => `
     CREATE TABLE ${identifier(schema)}.channel_key (
       key_id text PRIMARY KEY,
@@ -26,8 +26,8 @@ export const channelKeyMigration = (schema: string): string => `
 export interface ChannelKeyStore {
   /** Every key kept, newest first. */
   list(): Promise<StoredChannelKey[]>;
-  /** Keeps a key; the same key id again changes nothing. */
-  save(key: StoredChannelKey): Promise<void>;
+  /** Makes a key known to all instances; the same key id again changes nothing. */
+  save(key: Omit<StoredChannelKey, 'sealedPrivateKey'>): Promise<void>;
   /** Destroys what ended before `notAfterMs`: from then on nobody can open what was sent under it. @returns how many. */
   destroyEndedBefore(notAfterMs: number): Promise<number>;
 }
@@ -35,7 +35,7 @@ export interface ChannelKeyStore {
 interface Row {
   readonly key_id: string;
   readonly statement: string;
-  readonly sealed_private_key: Buffer;
+  readonly sealed_private_key: Buffer | null;
   readonly not_after: string;
 }
 
@@ -56,9 +56,8 @@ export const makeChannelKeyStore = (dataSource: DataSource): ChannelKeyStore => 
   save: (key) =>
     inStore(async () => {
       await dataSource.query(
-        `INSERT INTO channel_key (key_id, statement, sealed_private_key, not_after) VALUES ($1, $2, $3, $4)
-         ON CONFLICT DO NOTHING`,
-        [key.keyId, key.statement, key.sealedPrivateKey, key.notAfter],
+        'INSERT INTO channel_key (key_id, statement, not_after) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
+        [key.keyId, key.statement, key.notAfter],
       );
     }),
   destroyEndedBefore: (notAfterMs) =>

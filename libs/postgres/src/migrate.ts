@@ -21,7 +21,7 @@ export interface MigrateOptions extends DatabasePassword {
 
 /** Reads everything for backups, where it was provisioned; but no channel keys, which end with their time (DESIGN section 4). */
 const BACKUP_ROLE = 'keymesh_backup';
-const NEVER_BACKED_UP = 'channel_key';
+const NEVER_BACKED_UP = ['channel_key', 'channel_key_handover'];
 
 /**
  * Brings one schema up to date as the deploy role and grants the service its DML. Idempotent; runs at the same time wait for
@@ -102,8 +102,10 @@ async function grantBackup(client: Client, schema: string): Promise<void> {
       'COMMIT',
     ].join('; '),
   );
-  const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
-    `${schema}.${NEVER_BACKED_UP}`,
-  ]);
-  if (rows[0]?.there === true) await client.query(`REVOKE ALL ON ${schema}.${NEVER_BACKED_UP} FROM ${role}`);
+  for (const table of NEVER_BACKED_UP) {
+    const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+      `${schema}.${table}`,
+    ]);
+    if (rows[0]?.there === true) await client.query(`REVOKE ALL ON ${schema}.${table} FROM ${role}`);
+  }
 }

@@ -21,6 +21,8 @@ export interface Home {
   /** Compiled JavaScript of the services; may be deleted. */
   readonly compileCache: string;
   secret(owner: string, name: string): string;
+  /** A service's channel keys until they end. Outside `secrets`, because nothing may ever copy them. */
+  channelKeys(service: string): string;
   run(name: string): string;
   log(name: string): string;
   profile(name: string): string;
@@ -45,6 +47,7 @@ export const homeAt = (root: string): Home => ({
   traces: join(root, 'traces'),
   compileCache: join(root, 'cache'),
   secret: (owner, name) => join(root, 'secrets', owner, name),
+  channelKeys: (service) => join(root, 'channel-keys', service),
   run: (name) => join(root, 'run', name),
   log: (name) => join(root, 'logs', `${name}.log`),
   profile: (name) => join(root, 'profiles', `${name}.json`),
@@ -53,7 +56,17 @@ export const homeAt = (root: string): Home => ({
 /** Makes the folders, each 0700. */
 export function makeHome(home: Home): void {
   makeFolder(home.root);
-  for (const folder of ['secrets', 'nats', 'nats/jetstream', 'run', 'logs', 'profiles', 'traces', 'cache']) {
+  for (const folder of [
+    'secrets',
+    'nats',
+    'nats/jetstream',
+    'run',
+    'logs',
+    'profiles',
+    'traces',
+    'cache',
+    'channel-keys',
+  ]) {
     makeFolder(join(home.root, folder));
   }
   for (const owner of [...SERVICES, 'deploy', 'sys', 'postgres'])

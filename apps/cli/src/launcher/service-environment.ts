@@ -72,6 +72,7 @@ export function serviceEnvironment(
     KEYMESH_NATS_SEED_FILE: home.secret(service, 'nats.seed'),
     KEYMESH_SIGNING_SEED_FILE: home.secret(service, 'signing.seed'),
     KEYMESH_STATE_KEY_FILE: home.secret(service, 'state.key'),
+    KEYMESH_CHANNEL_KEY_FOLDER: home.channelKeys(service),
     KEYMESH_TRUST_FILE: home.trust,
     KEYMESH_DATABASE_URL: databaseUrlOf(places.databaseUrl, roleOf(service)),
     KEYMESH_DATABASE_PASSWORD_FILE: home.secret(service, 'database.password'),

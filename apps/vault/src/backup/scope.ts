@@ -6,11 +6,18 @@ export const BACKUP_SCHEMAS = ['vault', 'policy', 'audit', 'rotation', 'anomaly_
 /**
  * Tables that no backup holds, with the reason. Everything else goes in, also what later releases add.
  * `channel_key`: destroyed after a day, so that nobody opens old traffic; a copy would undo that.
+ * `channel_key_handover`: the same keys on their way from one instance to another.
  * `migration`: the levels stand in the backup's beginning, and a restore makes the tables by them.
  * `policy.connection`: who is connected to the bus now; nobody is after a restore.
  * `vault.lease`: leases end with a restore, because one that was revoked later would live again.
  */
-const LEFT_OUT = new Set(['*.channel_key', '*.migration', 'policy.connection', 'vault.lease']);
+const LEFT_OUT = new Set([
+  '*.channel_key',
+  '*.channel_key_handover',
+  '*.migration',
+  'policy.connection',
+  'vault.lease',
+]);
 
 export const isBackedUp = ({ schema, table }: Pick<TableShape, 'schema' | 'table'>): boolean =>
   !LEFT_OUT.has(`*.${table}`) && !LEFT_OUT.has(`${schema}.${table}`);

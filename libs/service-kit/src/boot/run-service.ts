@@ -82,8 +82,9 @@ export async function startService<Config extends CommonConfig>(
       },
       definition,
     );
-    const { app, httpPort } = await startApplication(kit, definition);
+    // Before it listens: sessions of keys that other instances have would be refused until they are handed over.
     await kit.channelKeys.start();
+    const { app, httpPort } = await startApplication(kit, definition);
     const ready = becomeReady(kit, httpPort, shutdown);
     return { kit, app, httpPort, ready, stop: () => shutdown.run('stop') };
   } catch (error) {

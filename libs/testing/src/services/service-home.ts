@@ -38,6 +38,7 @@ export async function makeServiceHome(mesh: TestMesh, postgres: TestPostgres): P
       KEYMESH_NATS_SEED_FILE: await write(`${service}.nats.seed`, textOf(nkeySeed)),
       // EXPOSE: a spec's own seed, into its file.
       KEYMESH_SIGNING_SEED_FILE: await write(`${service}.signing.seed`, toBase64Url(signingSeed.expose())),
+      KEYMESH_CHANNEL_KEY_FOLDER: join(folder, 'channel-keys', service),
       KEYMESH_DATABASE_URL: postgres.urlOf(service.replaceAll('-', '_') as TestSchema),
     });
   }
