@@ -16,6 +16,8 @@ import { killSwitchCommand } from './commands/kill-switch-command.js';
 import { leaseCommand } from './commands/lease-commands.js';
 import { meshCommands } from './commands/mesh-commands.js';
 import { policyCommand } from './commands/policy-commands.js';
+import { explainCommand } from './commands/policy-explain-command.js';
+import { simulateCommand } from './commands/policy-simulate-command.js';
 import { principalCommand } from './commands/principal-commands.js';
 import { recoveryCommand } from './commands/recovery-commands.js';
 import { templateCommand } from './commands/template-commands.js';
@@ -43,7 +45,7 @@ export function makeProgram(): Command {
     typeCommand(),
     principalCommand(),
     ...grantCommands(),
-    policyCommand(),
+    policyCommand().addCommand(explainCommand()).addCommand(simulateCommand()),
     enrolCommand(),
     auditCommand(),
     backupCommand(),
