@@ -16,6 +16,7 @@ const USUAL = [
   ['unusual-rate', 'medium'],
   ['denied-burst', 'high'],
   ['kill-switch', 'critical'],
+  ['break-glass', 'critical'],
   ['failed-attempts', 'high'],
   ['policy-bundle-refused', 'high'],
   ['policy-bundle-unattested', 'high'],

@@ -19,6 +19,7 @@ import {
   POLICY_CONTRACTS,
   PRINCIPAL_CONTRACTS,
   POLICY_INSIGHT_CONTRACTS,
+  SESSION_CONTRACTS,
 } from './transport/contracts.js';
 import { OPERATIONS } from './transport/operations.js';
 import { makePolicyBucket } from './transport/policy-bucket.js';
@@ -34,6 +35,7 @@ const GROUPS = [
   ATTESTATION_CONTRACTS,
   POLICY_CONTRACTS,
   PRINCIPAL_CONTRACTS,
+  SESSION_CONTRACTS,
   POLICY_INSIGHT_CONTRACTS,
 ];
 

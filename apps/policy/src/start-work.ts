@@ -2,13 +2,16 @@ import { SECOND } from '@keymesh/kernel';
 import { encodeBeside } from '@keymesh/mesh';
 import { makeOutboxRelay, pruneIdempotency, transact, type OutboxRelay } from '@keymesh/postgres';
 import type { ServiceKit } from '@keymesh/service-kit';
+import { approvalOperations } from './compose/approvals.js';
 import { attestationOperations } from './compose/attestation.js';
+import { breakGlassOperations } from './compose/break-glass.js';
 import { serveConnections, watchViolations } from './compose/connections.js';
 import { killSwitchOperations } from './compose/kill-switch.js';
 import { policyInsightOperations } from './compose/policy-insight.js';
 import { makePorts, type PolicyPorts } from './compose/ports.js';
 import { policyOperations } from './compose/policies.js';
 import { principalOperations } from './compose/principals.js';
+import { sessionOperations } from './compose/sessions.js';
 import type { PolicyConfig } from './config.js';
 import type { Authority } from './store/authority.js';
 import type { PolicyOperations } from './transport/operations.js';
@@ -32,10 +35,13 @@ export async function startWork(kit: ServiceKit<PolicyConfig>, authority: Author
 }
 
 const allOperations = (ports: PolicyPorts): PolicyOperations => ({
+  ...approvalOperations(ports),
   ...attestationOperations(ports),
+  ...breakGlassOperations(ports),
   ...killSwitchOperations(ports),
   ...policyOperations(ports),
   ...principalOperations(ports),
+  ...sessionOperations(ports),
   ...policyInsightOperations(ports),
 });
 

@@ -96,6 +96,8 @@ function summarise({ kind, principal, score }: Signal): string {
       return `The journal of ${principal} has a gap.`;
     case 'kill-switch':
       return `${principal} set a kill switch. See keymesh kill-switch list.`;
+    case 'break-glass':
+      return `${principal} opened break-glass. See keymesh break-glass list, and have it reviewed.`;
     case 'failed-attempts':
       return `${principal} refuses a source or a token for a while: too many failed attempts to prove an identity.`;
     case 'policy-bundle-refused':

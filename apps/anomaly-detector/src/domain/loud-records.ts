@@ -10,6 +10,8 @@ const LOUD_RECORDS: Readonly<
 > = {
   // Somebody stops a part of the mesh.
   'kill-switch.set': { kind: 'kill-switch', severity: 'critical' },
+  // Somebody may more than usual, and nobody was asked.
+  'break-glass.opened': { kind: 'break-glass', severity: 'critical' },
   // Somebody tries keys or tokens, one after the other.
   'attempts.locked-out': { kind: 'failed-attempts', severity: 'high' },
   // Somebody has the bundle key, or the broker.

@@ -1,5 +1,6 @@
-import type { AuditRecord, Beside, KillSwitch } from '@keymesh/contracts';
+import type { AuditRecord, Beside, BundleSession, KillSwitch } from '@keymesh/contracts';
 import type { Directory, PolicyEngine, Taken } from '@keymesh/policy-engine';
+import type { AskedApproval } from './approvals.js';
 
 /** An audit record and the readable values that stand beside it. */
 export interface AuditEntry {
@@ -13,6 +14,19 @@ export interface PolicyState {
   readonly directory: Directory;
 }
 
+/** What a change is planned against. */
+export interface PlanState extends PolicyState {
+  /** Requests for approval that have not expired, however they ended. */
+  readonly asked: readonly AskedApproval[];
+}
+
+/** What people said about an opening of break-glass. Null: nothing new. */
+export interface BreakGlassNote {
+  readonly openingId: string;
+  readonly reason: string | null;
+  readonly finding: string | null;
+}
+
 /** One change of who may what. All of it is committed with its records and the next bundle version, or nothing. */
 export interface Change {
   /** Appended in this order. */
@@ -21,11 +35,18 @@ export interface Change {
   readonly taken?: readonly { readonly principal: string; readonly takings: readonly Taken[] }[];
   /** Kill switches that are set; they stay until an operator's statement lifts them. */
   readonly kills?: readonly KillSwitch[];
+  /** Sessions by identity rules, new or prolonged. */
+  readonly sessions?: readonly BundleSession[];
+  /** Their nkeys. */
+  readonly endedSessions?: readonly string[];
 }
 
 /** What an operation wants to happen. Without a change there is no new bundle version. */
 export interface Plan<Reply> {
   readonly change?: Change;
+  /** Requests for approval as they are from now on. Their approvals are in the next bundle: with an empty change, at once. */
+  readonly asked?: readonly AskedApproval[];
+  readonly notes?: readonly BreakGlassNote[];
   readonly records: readonly AuditEntry[];
   /** Holds no secret: it is kept for repeats of the request. */
   readonly reply: (bundleVersion: number) => Reply;
@@ -49,7 +70,7 @@ export interface PolicyBook {
    * @param plan pure: it may run more than once. What it throws changes nothing.
    * @throws STORE_UNAVAILABLE: not changed, or not known to be. UNAVAILABLE: changed, but not yet published; it will be.
    */
-  change<Reply>(key: RequestKey, plan: (state: PolicyState) => Plan<Reply>): Promise<Reply>;
+  change<Reply>(key: RequestKey, plan: (state: PlanState) => Plan<Reply>): Promise<Reply>;
 }
 
 /** Writes an audit record and waits until it is durable. @throws AUDIT_UNAVAILABLE */

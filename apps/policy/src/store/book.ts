@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { failure, type PolicyBundle, type TrustRoot } from '@keymesh/contracts';
-import type { Clock, SigningKey } from '@keymesh/kernel';
+import { DAY, type Clock, type SigningKey } from '@keymesh/kernel';
 import {
   BUILT_IN_POLICIES,
   foldStatements,
@@ -10,11 +10,17 @@ import {
 } from '@keymesh/policy-engine';
 import { inStore, once, transact } from '@keymesh/postgres';
 import type { DataSource, EntityManager } from 'typeorm';
-import type { Change, Plan, PolicyState, RequestKey } from '../domain/ports.js';
+import { approvalsInForce } from '../domain/approvals.js';
+import type { Change, Plan, PlanState, PolicyState, RequestKey } from '../domain/ports.js';
+import { listAsked, pruneAsked, saveAsked, saveNotes } from './approval-rows.js';
 import { insertRecords } from './audit-outbox.js';
 import { insertKills, listKills } from './kill-rows.js';
 import { isPolicySetOf, keepPolicySet } from './policy-history.js';
 import * as rows from './policy-rows.js';
+import { endSessions, endSessionsOf, listSessions, pruneSessions, saveSessions } from './session-rows.js';
+
+/** Requests for approval stay to be looked at for a while. */
+export const ASKED_KEPT_MS = 30 * DAY;
 
 export interface StoreOptions {
   readonly dataSource: DataSource;
@@ -36,7 +42,7 @@ export interface PolicyStore {
   /** See {@link PolicyBook.change}, without publishing. @returns the newest bundle as of the commit. */
   change<Reply>(
     key: RequestKey | undefined,
-    plan: (state: PolicyState) => Plan<Reply>,
+    plan: (state: PlanState) => Plan<Reply>,
     atLeastVersion?: number,
   ): Promise<{ readonly reply: Reply; readonly bundle: StoredBundle }>;
   /** Whether the history says that this bundle decides by the policies that it would decide by if it were made now. */
@@ -55,8 +61,12 @@ export function makePolicyStore(options: StoreOptions): PolicyStore {
     const directory = fresh.length === 0 ? base : base.extend(fresh);
     const taken = await rows.listTaken(manager, clock.now());
     const bytes = (await rows.newestBundle(manager)) ?? new Uint8Array();
-    const away = directory.withTaken(taken).withKills(await listKills(manager));
-    return { version: await rows.newestVersion(manager), directory: away, bytes };
+    const away = directory
+      .withTaken(taken)
+      .withKills(await listKills(manager))
+      .withSessions(await listSessions(manager, clock.now()));
+    const approvals = approvalsInForce(await listAsked(manager, clock.now()), clock.now());
+    return { version: await rows.newestVersion(manager), directory: away.withApprovals(approvals), bytes };
   };
   const loadAlone = (): Promise<StoredBundle> =>
     transact(dataSource, async (manager) => {
@@ -80,7 +90,10 @@ export function makePolicyStore(options: StoreOptions): PolicyStore {
         const before = await load(manager);
         let bundle = before;
         const work = async () => {
-          const { change, records, reply } = plan(before);
+          const asked = await listAsked(manager, clock.now());
+          const { change, records, reply, ...said } = plan({ ...before, asked });
+          await saveAsked(manager, said.asked ?? []);
+          await saveNotes(manager, said.notes ?? []);
           if (change !== undefined)
             bundle = await applyChange(options, manager, before, change, atLeastVersion);
           await insertRecords(manager, records);
@@ -94,7 +107,12 @@ export function makePolicyStore(options: StoreOptions): PolicyStore {
     },
     isPolicySetKept: ({ version, directory }) =>
       inStore(() => isPolicySetOf(dataSource.manager, version, policySetOf(builtIns(), directory).effective)),
-    prune: () => transact(dataSource, (manager) => rows.pruneTaken(manager, clock.now())),
+    prune: () =>
+      transact(dataSource, async (manager) => {
+        await rows.pruneTaken(manager, clock.now());
+        await pruneSessions(manager, clock.now());
+        await pruneAsked(manager, clock.now() - ASKED_KEPT_MS);
+      }),
   };
 }
 
@@ -102,16 +120,23 @@ async function applyChange(
   { clock, bundleKey, trustRoot }: StoreOptions,
   manager: EntityManager,
   before: StoredBundle,
-  { statements = [], taken = [], kills = [] }: Change,
+  { statements = [], taken = [], kills = [], sessions = [], endedSessions = [] }: Change,
   atLeastVersion: number,
 ): Promise<StoredBundle> {
   await rows.appendStatements(manager, before.directory.statements.length, statements);
-  for (const { principal, takings } of taken) await rows.replaceTaken(manager, principal, takings);
+  for (const { principal, takings } of taken) {
+    await rows.replaceTaken(manager, principal, takings);
+    if (takings.some(({ status }) => status === 'disabled')) await endSessionsOf(manager, principal);
+  }
+  await endSessions(manager, endedSessions);
+  await saveSessions(manager, sessions);
   await insertKills(manager, kills);
   const grown = statements.length === 0 ? before.directory : before.directory.extend(statements);
   const directory = grown
     .withTaken(await rows.listTaken(manager, clock.now()))
-    .withKills(await listKills(manager));
+    .withKills(await listKills(manager))
+    .withSessions(await listSessions(manager, clock.now()))
+    .withApprovals(approvalsInForce(await listAsked(manager, clock.now()), clock.now()));
   const version = Math.max(before.version + 1, atLeastVersion);
   const payload: PolicyBundle = {
     v: 1,
@@ -122,13 +147,22 @@ async function applyChange(
     policies: builtIns(),
     taken: [...directory.taken],
     ...(directory.kills.length === 0 ? {} : { kills: [...directory.kills] }),
+    ...sessionsIn(directory),
+    ...(directory.approvals.length === 0 ? {} : { approvals: directory.approvals.map(({ text }) => text) }),
   };
   const bytes = signBundle(payload, bundleKey);
-  if (statements.length > 0) checkSize(bytes);
+  const gives =
+    statements.length + sessions.length > 0 || directory.approvals.length > before.directory.approvals.length;
+  if (gives) checkSize(bytes);
   await rows.insertBundle(manager, version, bytes);
   await keepPolicySet(manager, version, policySetOf(payload.policies, directory).effective);
   return { version, directory, bytes };
 }
+
+const sessionsIn = (directory: Directory): Pick<PolicyBundle, 'sessions'> => {
+  const sessions = directory.sessions();
+  return sessions.length === 0 ? {} : { sessions: [...sessions] };
+};
 
 const builtIns = (): PolicyBundle['policies'] => BUILT_IN_POLICIES.map((policy) => ({ ...policy }));
 

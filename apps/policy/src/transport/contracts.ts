@@ -1,28 +1,41 @@
 import {
-  confirmPolicy,
-  describePolicy,
-  listPolicies,
-  setPolicy,
-  validatePolicy,
   addPrincipalKeys,
+  approveRequest,
   attestBundle,
+  cancelRequest,
+  closeBreakGlass,
+  closeSession,
+  confirmPolicy,
   createPrincipal,
+  describePolicy,
   describePolicySet,
   describePrincipal,
   disablePrincipal,
   enablePrincipal,
   enrolPrincipal,
   explainDecision,
+  liftKillSwitch,
+  listApprovals,
+  listBreakGlass,
+  listIdentityRules,
+  listKillSwitches,
+  listPolicies,
   listPolicySets,
   listPrincipals,
-  liftKillSwitch,
-  listKillSwitches,
   lockPrincipal,
+  openBreakGlass,
+  openSession,
+  rejectRequest,
   removePrincipalKeys,
+  requestApproval,
+  reviewBreakGlass,
+  setIdentityRule,
   setKillSwitch,
+  setPolicy,
   setPrincipalAttributes,
   setPrincipalRoles,
   unlockPrincipal,
+  validatePolicy,
 } from '@keymesh/contracts';
 
 // What the policy service serves, group by group: each has its operations in compose/.
@@ -52,6 +65,9 @@ export const POLICY_CONTRACTS = {
   validatePolicy,
 };
 
+/** Other proofs of identity, and the keys that they are exchanged for. */
+export const SESSION_CONTRACTS = { openSession, closeSession, setIdentityRule, listIdentityRules };
+
 /** Whether a service has the newest bundle. */
 export const ATTESTATION_CONTRACTS = { attestBundle };
 
@@ -60,3 +76,15 @@ export const KILL_SWITCH_CONTRACTS = { setKillSwitch, liftKillSwitch, listKillSw
 
 /** Why decisions are as they are, and by which policies they were made. */
 export const POLICY_INSIGHT_CONTRACTS = { listPolicySets, describePolicySet, explainDecision };
+
+/** What others have to agree to first. */
+export const APPROVAL_CONTRACTS = {
+  requestApproval,
+  listApprovals,
+  approveRequest,
+  rejectRequest,
+  cancelRequest,
+};
+
+/** What somebody may do for a while without being asked. */
+export const BREAK_GLASS_CONTRACTS = { openBreakGlass, closeBreakGlass, reviewBreakGlass, listBreakGlass };

@@ -7,6 +7,7 @@ import type {
   POLICY_CONTRACTS,
   PRINCIPAL_CONTRACTS,
   POLICY_INSIGHT_CONTRACTS,
+  SESSION_CONTRACTS,
 } from './contracts.js';
 
 /** Nest token of {@link PolicyOperations}. */
@@ -18,6 +19,7 @@ export type AttestationOperations = HandlersOf<typeof ATTESTATION_CONTRACTS>;
 export type KillSwitchOperations = HandlersOf<typeof KILL_SWITCH_CONTRACTS>;
 export type PolicyInsightOperations = HandlersOf<typeof POLICY_INSIGHT_CONTRACTS>;
 export type PolicyTextOperations = HandlersOf<typeof POLICY_CONTRACTS>;
+export type SessionOperations = HandlersOf<typeof SESSION_CONTRACTS>;
 export type PrincipalOperations = HandlersOf<typeof PRINCIPAL_CONTRACTS>;
 /** Every operation of the policy service, by its contract's name. */
 export type PolicyOperations = ApprovalOperations &
@@ -26,4 +28,5 @@ export type PolicyOperations = ApprovalOperations &
   AttestationOperations &
   PolicyTextOperations &
   PrincipalOperations &
+  SessionOperations &
   PolicyInsightOperations;

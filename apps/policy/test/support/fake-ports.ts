@@ -7,7 +7,8 @@ import {
 } from '@keymesh/policy-engine';
 import type { AuditRecord } from '@keymesh/contracts';
 import { makeRecordMaker } from '../../src/domain/audit.js';
-import type { AuditEntry, PolicyBook, PolicyState } from '../../src/domain/ports.js';
+import { approvalsInForce, type AskedApproval } from '../../src/domain/approvals.js';
+import type { AuditEntry, BreakGlassNote, PolicyBook, PolicyState } from '../../src/domain/ports.js';
 import { makeRefusals } from '../../src/domain/refusals.js';
 import type { BookMesh } from './invitations.js';
 
@@ -24,6 +25,8 @@ function engineOf(state: PolicyState): PolicyEngine {
 export function makeFakePorts(mesh: BookMesh, clock: Clock) {
   let state: PolicyState = { version: 1, directory: foldStatements(mesh.trustRoot, mesh.genesis, { clock }) };
   const entries: AuditEntry[] = [];
+  const asked = new Map<string, AskedApproval>();
+  const notes = new Map<string, BreakGlassNote>();
   const cut: string[] = [];
   const replies = new Map<string, unknown>();
   let failing: KeymeshError | undefined;
@@ -34,16 +37,33 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
     async change({ principal, requestId }, plan) {
       const key = `${principal} ${requestId}`;
       if (replies.has(key)) return replies.get(key) as never;
-      const { change, records, reply } = plan(state);
+      const open = [...asked.values()].filter(({ expiresAt }) => Date.parse(expiresAt) > clock.now());
+      const { change, records, reply, ...said } = plan({ ...state, asked: open });
       if (failing !== undefined) throw failing;
+      for (const one of said.asked ?? []) asked.set(one.approvalId, one);
+      for (const { openingId, reason, finding } of said.notes ?? []) {
+        const known = notes.get(openingId);
+        const merged = {
+          reason: reason ?? known?.reason ?? null,
+          finding: finding ?? known?.finding ?? null,
+        };
+        notes.set(openingId, { openingId, ...merged });
+      }
       if (change !== undefined) {
-        const { statements = [], taken = [], kills = [] } = change;
+        const { statements = [], taken = [], kills = [], sessions = [], endedSessions = [] } = change;
         const replaced = new Set(taken.map(({ principal }) => principal));
         const kept = state.directory.taken.filter(({ principal }) => !replaced.has(principal));
         const directory = state.directory
           .extend(statements)
           .withTaken([...kept, ...taken.flatMap(({ takings }) => takings)])
-          .withKills([...state.directory.kills, ...kills]);
+          .withKills([...state.directory.kills, ...kills])
+          .withSessions([
+            ...state.directory
+              .sessions()
+              .filter(({ nkey }) => ![...endedSessions, ...sessions.map((one) => one.nkey)].includes(nkey)),
+            ...sessions,
+          ])
+          .withApprovals(approvalsInForce([...asked.values()], clock.now()));
         state = { version: state.version + 1, directory };
       }
       entries.push(...records);
@@ -62,6 +82,8 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
     book,
     record,
     makeRecord,
+    listAsked: () => Promise.resolve([...asked.values()]),
+    listNotes: () => Promise.resolve(notes),
     refusals: makeRefusals({ record, clock, onLost: () => undefined }),
     clock,
     cutConnections: (principals: readonly string[]) => {

@@ -9,6 +9,7 @@ export const FINDING_KINDS = [
   'denied-burst',
   'journal-gap',
   'kill-switch',
+  'break-glass',
   'failed-attempts',
   'policy-bundle-refused',
   'policy-bundle-unattested',

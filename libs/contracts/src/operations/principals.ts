@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { inForce } from '../bundle-confirmation.js';
 import { clientPrincipalName, principalName } from '../identity.js';
+import { bundleSession } from '../identity-rule-statements.js';
 import { defineRpc } from '../rpc.js';
 import { principalAttributes } from '../statements.js';
 import { principalSummary, statementText } from './policy.js';
@@ -31,6 +32,9 @@ export const principalDetails = principalSummary.extend({
       reason: z.string(),
     }),
   ),
+  /** End of its break-glass; only while that is open. */ breakGlassUntil: z.iso.datetime().optional(),
+  /** Keys for a while, by identity rules; live now. */
+  sessions: z.array(bundleSession.omit({ principal: true, certificate: true })).optional(),
   /** From the signed statements, in their order. */ history: z.array(principalHistory),
 });
 export type PrincipalDetails = z.output<typeof principalDetails>;

@@ -1,0 +1,26 @@
+import { inStore } from '@keymesh/postgres';
+import { makeApproveRequest } from '../operations/approve-request.js';
+import { makeCancelRequest } from '../operations/cancel-request.js';
+import { makeListApprovals } from '../operations/list-approvals.js';
+import { makeRejectRequest } from '../operations/reject-request.js';
+import { makeRequestApproval } from '../operations/request-approval.js';
+import { listAsked } from '../store/approval-rows.js';
+import { ASKED_KEPT_MS } from '../store/book.js';
+import type { ApprovalOperations } from '../transport/operations.js';
+import type { PolicyPorts } from './ports.js';
+
+/** What others have to agree to first. */
+export function approvalOperations(ports: PolicyPorts): ApprovalOperations {
+  const { clock, kit } = ports;
+  const asked = {
+    ...ports,
+    listAsked: () => inStore(() => listAsked(kit.dataSource.manager, clock.now() - ASKED_KEPT_MS)),
+  };
+  return {
+    requestApproval: makeRequestApproval(ports),
+    listApprovals: makeListApprovals(asked),
+    approveRequest: makeApproveRequest(asked),
+    rejectRequest: makeRejectRequest(asked),
+    cancelRequest: makeCancelRequest(ports),
+  };
+}

@@ -1,0 +1,19 @@
+import { inStore } from '@keymesh/postgres';
+import { makeCloseBreakGlass } from '../operations/close-break-glass.js';
+import { makeListBreakGlass } from '../operations/list-break-glass.js';
+import { makeOpenBreakGlass } from '../operations/open-break-glass.js';
+import { makeReviewBreakGlass } from '../operations/review-break-glass.js';
+import { listNotes } from '../store/approval-rows.js';
+import type { BreakGlassOperations } from '../transport/operations.js';
+import type { PolicyPorts } from './ports.js';
+
+/** What somebody may do for a while without being asked, and has to answer for. */
+export const breakGlassOperations = (ports: PolicyPorts): BreakGlassOperations => ({
+  openBreakGlass: makeOpenBreakGlass(ports),
+  closeBreakGlass: makeCloseBreakGlass(ports),
+  reviewBreakGlass: makeReviewBreakGlass(ports),
+  listBreakGlass: makeListBreakGlass({
+    ...ports,
+    listNotes: () => inStore(() => listNotes(ports.kit.dataSource.manager)),
+  }),
+});
