@@ -4,6 +4,7 @@ export * from './subjects.js';
 export * from './headers.js';
 export * from './codec.js';
 export * from './parse-message.js';
+export { parseStrictJson } from './strict-json.js';
 export * from './rpc.js';
 export * from './streams.js';
 export * from './events.js';

@@ -84,8 +84,21 @@ export function certificateEndMs({ chain: [leaf = ''] }: CertificateProof): numb
   }
 }
 
+/** Names of a proof's certificate, before anything of it is believed. @returns undefined for what does not read. */
+export function namesOfCertificate({
+  chain: [leaf = ''],
+}: CertificateProof):
+  { readonly spiffeId: string | undefined; readonly commonName: string | undefined } | undefined {
+  try {
+    const certificate = new X509Certificate(Buffer.from(leaf, 'base64'));
+    return { spiffeId: spiffeIdOf(certificate), commonName: commonNameOf(certificate) };
+  } catch {
+    return undefined;
+  }
+}
+
 /** @returns the one common name, or undefined for none or several. */
-export function commonNameOf(certificate: X509Certificate): string | undefined {
+function commonNameOf(certificate: X509Certificate): string | undefined {
   const { CN } = certificate.toLegacyObject().subject as { CN?: unknown };
   return typeof CN === 'string' ? CN : undefined;
 }

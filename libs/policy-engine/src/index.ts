@@ -18,7 +18,13 @@ export {
   type HeldApproval,
 } from './approvals.js';
 export { proveKey, type KeyProofBinding } from './key-proof.js';
-export { refuseCertificate, spiffeIdOf, type CertificateRefusal } from './certificate-proof.js';
+export {
+  certificateEndMs,
+  namesOfCertificate,
+  refuseCertificate,
+  spiffeIdOf,
+  type CertificateRefusal,
+} from './certificate-proof.js';
 export { isPrivileged } from './fold-identity-rule.js';
 export {
   foldStatements,

@@ -1,4 +1,4 @@
-import { fromUtf8, SECOND } from '@keymesh/kernel';
+import { SECOND } from '@keymesh/kernel';
 import { parseStrictJson } from '@keymesh/contracts';
 
 const TIMEOUT_MS = 5 * SECOND;

@@ -24,7 +24,7 @@ export function makeIssuerKeys(
   { issuer, keys: source }: Pick<TokenIdentity, 'issuer' | 'keys'>,
   { fetchJson, clock }: { readonly fetchJson: FetchJson; readonly clock: Clock },
 ): FindIssuerKey {
-  if (source.from === 'pinned') return createLocalJWKSet({ keys: [...source.keys] });
+  if (source.from === 'pinned') return createLocalJWKSet(publicKeys(source));
   let known: Fetched | undefined;
   let askedAtMs = -Infinity;
   let asking: Promise<void> | undefined;

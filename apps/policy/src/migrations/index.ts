@@ -5,6 +5,7 @@ import { ConnectionNkey1795651210000 } from './connection-nkey.js';
 import { CreatePolicy1795305600000 } from './create-policy.js';
 import { KillSwitches1795651220002 } from './kill-switches.js';
 import { PolicyHistory1795651220000 } from './policy-history.js';
+import { Sessions1795651220004 } from './sessions.js';
 
 /** Tables of which the service may neither change nor remove rows. */
 export const APPEND_ONLY_TABLES = ['statement', 'policy_set', 'effective_policy', 'kill_switch'] as const;
@@ -16,5 +17,6 @@ export const MIGRATIONS: readonly Migration[] = [
   PolicyHistory1795651220000,
   Approvals1795651220001,
   KillSwitches1795651220002,
+  Sessions1795651220004,
   ChannelKeyHandover1795651220007,
 ];

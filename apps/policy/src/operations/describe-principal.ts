@@ -28,6 +28,12 @@ export const makeDescribePrincipal =
       taken: state.directory.taken
         .filter((taking) => taking.principal === principal)
         .map(({ status, until, reason }) => ({ status, until, reason })),
+      sessions: state.directory
+        .sessions()
+        .filter((session) => session.principal === principal)
+        .map(({ ruleId, nkey, channelKey, openedAt, expiresAt }) => ({
+          ...{ ruleId, nkey, channelKey, openedAt, expiresAt },
+        })),
       history: state.directory
         .historyOf(principal)
         .map((said) => ({ type: said.type, issuer: said.issuer, issuedAt: said.issuedAt, says: tell(said) })),

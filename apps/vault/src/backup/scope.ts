@@ -9,6 +9,7 @@ export const BACKUP_SCHEMAS = ['vault', 'policy', 'audit', 'rotation', 'anomaly_
  * `channel_key_handover`: the same keys on their way from one instance to another.
  * `migration`: the levels stand in the backup's beginning, and a restore makes the tables by them.
  * `policy.connection`: who is connected to the bus now; nobody is after a restore.
+ * `policy.session`: keys for a while; one that was closed later would live again, and whoever needs one opens another.
  * `vault.lease`: leases end with a restore, because one that was revoked later would live again.
  */
 const LEFT_OUT = new Set([
@@ -16,6 +17,7 @@ const LEFT_OUT = new Set([
   '*.channel_key_handover',
   '*.migration',
   'policy.connection',
+  'policy.session',
   'vault.lease',
 ]);
 

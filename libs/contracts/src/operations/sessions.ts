@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { inForce } from '../bundle-confirmation.js';
 import { clientPrincipalName, principalName } from '../identity.js';
 import { certificateProof, identityRule, identityRuleId } from '../identity-rule-statements.js';
 import { defineRpc } from '../rpc.js';
@@ -49,6 +50,7 @@ export const openSession = defineRpc({
     principal: clientPrincipalName,
     expiresAt: z.iso.datetime(),
     bundleVersion: z.int(),
+    inForce: inForce.optional(),
   }),
 });
 
@@ -60,7 +62,11 @@ export const closeSession = defineRpc({
   verb: 'close',
   mutation: true,
   request: z.strictObject({ principal: clientPrincipalName, nkey: nkeyPublic }),
-  reply: z.strictObject({ principal: clientPrincipalName, bundleVersion: z.int() }),
+  reply: z.strictObject({
+    principal: clientPrincipalName,
+    bundleVersion: z.int(),
+    inForce: inForce.optional(),
+  }),
 });
 
 /** Publishes an operator's signed `identity-rule.set`. */
@@ -71,7 +77,7 @@ export const setIdentityRule = defineRpc({
   verb: 'set',
   mutation: true,
   request: z.strictObject({ statement: statementText }),
-  reply: z.strictObject({ ruleId: identityRuleId, bundleVersion: z.int() }),
+  reply: z.strictObject({ ruleId: identityRuleId, bundleVersion: z.int(), inForce: inForce.optional() }),
 });
 
 const identityRuleDetails = identityRule.extend({
