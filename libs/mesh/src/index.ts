@@ -4,6 +4,14 @@ export {
   type MeshConnection,
   connectMesh,
 } from './connection.js';
+export {
+  type FailedAttempts,
+  type FailedAttemptsOptions,
+  type Lockout,
+  type LockoutRule,
+  lockoutMsOf,
+  makeFailedAttempts,
+} from './failed-attempts.js';
 export { type NkeyPair, isSignedByNkey, nkeyPairOf } from './nkey.js';
 export { type Call, type Handler, type PrincipalView, type Served, callContext } from './rpc/call.js';
 export {
