@@ -3,7 +3,9 @@ import { breakGlassClosed, breakGlassOpened, breakGlassReviewed } from './break-
 import { clientPrincipalName, principalName, PRINCIPAL_KINDS, ROLES } from './identity.js';
 import { bundleSession, identityRuleSet } from './identity-rule-statements.js';
 import { killSwitch, killSwitchLifted } from './kill-switch-statements.js';
+import { credentialPolicySet } from './credential-policy-statements.js';
 import { policyConfirmed, policySet } from './policy-statements.js';
+import { policyShadowSet, shadowPolicies } from './shadow-statements.js';
 import { base, nkeyPublic, publicKey } from './statement-base.js';
 
 /** An operator invites a principal: who it is, its roles, and the public halves of the token's two keys. */
@@ -128,11 +130,13 @@ export const statement = z.discriminatedUnion('type', [
   principalKeysRemoved,
   policySet,
   policyConfirmed,
+  policyShadowSet,
   breakGlassOpened,
   breakGlassClosed,
   breakGlassReviewed,
   killSwitchLifted,
   identityRuleSet,
+  credentialPolicySet,
 ]);
 export type Statement = z.output<typeof statement>;
 export type StatementOf<T extends Statement['type']> = Extract<Statement, { type: T }>;
@@ -142,6 +146,8 @@ export function subjectOfStatement(said: Statement): string {
   if ('principal' in said) return said.principal;
   if ('killId' in said) return `kill-switch:${said.killId}`;
   if ('ruleId' in said) return `identity-rule:${said.ruleId}`;
+  if (said.type === 'credential-policy.set') return 'credential-policy:';
+  if (said.type === 'policy.shadow-set') return 'policy-shadow:policies';
   return `policy:${said.policyId}`;
 }
 
@@ -174,6 +180,8 @@ export const policyBundle = z.strictObject({
   /** Texts of approvals, each signed by its approver; absent: none. */ approvals: z
     .array(z.string())
     .optional(),
+  /** Texts of the policies in the shadow, whose digest a statement holds; absent: none. */ shadow:
+    shadowPolicies.optional(),
   /** Kill switches in force; absent: none. */ kills: z.array(killSwitch).optional(),
   /** Keys for a while by identity rules; absent: none. */ sessions: z.array(bundleSession).optional(),
 });

@@ -24,6 +24,8 @@ import {
 } from './fold-state.js';
 import { holdApprovals, type HeldApproval } from './approvals.js';
 import { isOpenNow } from './fold-break-glass.js';
+import { THE_ONE, type WrittenCredentialPolicy } from './fold-credential-policy.js';
+import { SHADOW, type ShadowGrant } from './fold-shadow.js';
 import { applyStatement } from './fold.js';
 import { makeKills, type Kills } from './kills.js';
 import { sessionsOf } from './sessions.js';
@@ -75,6 +77,10 @@ export interface Directory {
   readonly policies: readonly WrittenPolicy[];
   /** Changes of policies that wait for a second person. */
   readonly pendingPolicies: readonly PendingPolicy[];
+  /** What is in the shadow, without its texts; undefined: nothing. */
+  readonly shadow: ShadowGrant | undefined;
+  /** The credential policy that operators wrote; null: none. */
+  readonly credentialPolicy: WrittenCredentialPolicy | null;
   /** Every opening of break-glass, in order. */
   readonly openings: readonly BreakGlassOpening[];
   /** Approvals of the bundle whose signature holds; whether one counts is for `approvalsGiven`. */
@@ -177,6 +183,8 @@ function directoryOf(state: FoldState, statements: readonly string[], away: Away
     historyOf: (subject) => state.history.get(subject) ?? [],
     policies: [...state.policies.values()].sort((a, b) => (a.policyId < b.policyId ? -1 : 1)),
     pendingPolicies: [...state.pendingPolicies.values()],
+    shadow: state.shadow.get(SHADOW),
+    credentialPolicy: state.credentialPolicy.get(THE_ONE) ?? null,
     openings: [...state.openings.values()],
     approvals: away.approvals,
     enrolmentOf: (principal) => state.enrolments.get(principal),
@@ -203,12 +211,7 @@ function directoryOf(state: FoldState, statements: readonly string[], away: Away
 type Status = Pick<DirectoryEntry, 'status' | 'lockedUntil'>;
 
 // INVARIANT: what is taken can only turn `active` into something less; no list of takings or kill switches makes a principal active.
-function makeStatus(
-  taken: readonly Taken[],
-  kills: Kills,
-  openings: FoldState['openings'],
-  clock: Clock,
-) {
+function makeStatus(taken: readonly Taken[], kills: Kills, openings: FoldState['openings'], clock: Clock) {
   // The newest of each: a principal has one open at a time.
   const openingOf = new Map([...openings.values()].map((opening) => [opening.principal, opening]));
   const byPrincipal = new Map<string, Taken[]>();

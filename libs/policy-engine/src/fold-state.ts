@@ -1,4 +1,13 @@
-import type { PrincipalAttributes, PrincipalKind, Role, Statement, StatementOf, TrustRoot } from '@keymesh/contracts';
+import type {
+  PrincipalAttributes,
+  PrincipalKind,
+  Role,
+  Statement,
+  StatementOf,
+  TrustRoot,
+} from '@keymesh/contracts';
+import type { WrittenCredentialPolicy } from './fold-credential-policy.js';
+import type { ShadowGrant } from './fold-shadow.js';
 import { rejected } from './statements.js';
 
 /** A principal as operators' statements made it; what the policy service took away is not in here. */
@@ -88,12 +97,16 @@ export interface FoldState {
   /** In force, by id. */
   readonly policies: Map<string, WrittenPolicy>;
   readonly pendingPolicies: Map<string, PendingPolicy>;
+  /** The one shadow, if there is one. */
+  readonly shadow: Map<string, ShadowGrant>;
   /** Kill switches that operators lifted, by id. */
   readonly lifted: Map<string, Lifting>;
   /** Every opening of break-glass ever, by id, in order. */
   readonly openings: Map<string, BreakGlassOpening>;
   /** In force, by id. */
   readonly identityRules: Map<string, IdentityRule>;
+  /** The one that operators wrote, where there is one. */
+  readonly credentialPolicy: Map<string, WrittenCredentialPolicy>;
   /** When somebody in office last said something about a subject. */
   readonly lastSaidAt: Map<string, number>;
   /** When a principal last said something about its own keys. Apart, so that no principal can put operators off. */
@@ -110,9 +123,11 @@ export const emptyFold = (trustRoot: TrustRoot): FoldState => ({
   keys: new Set([trustRoot.meshPublicKey, trustRoot.bundlePublicKey]),
   policies: new Map(),
   pendingPolicies: new Map(),
+  shadow: new Map(),
   lifted: new Map(),
   openings: new Map(),
   identityRules: new Map(),
+  credentialPolicy: new Map(),
   lastSaidAt: new Map(),
   lastOwnSaidAt: new Map(),
   history: new Map(),
@@ -126,9 +141,11 @@ export const copyFold = (state: FoldState): FoldState => ({
   keys: new Set(state.keys),
   policies: new Map(state.policies),
   pendingPolicies: new Map(state.pendingPolicies),
+  shadow: new Map(state.shadow),
   lifted: new Map(state.lifted),
   openings: new Map(state.openings),
   identityRules: new Map(state.identityRules),
+  credentialPolicy: new Map(state.credentialPolicy),
   lastSaidAt: new Map(state.lastSaidAt),
   lastOwnSaidAt: new Map(state.lastOwnSaidAt),
   history: new Map(state.history),

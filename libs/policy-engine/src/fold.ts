@@ -1,5 +1,6 @@
 import { subjectOfStatement, type Role, type Statement, type StatementOf } from '@keymesh/contracts';
 import { enrolmentIdOf } from './derived-ids.js';
+import { setCredentialPolicy } from './fold-credential-policy.js';
 import { closeBreakGlass, endOpenings, openBreakGlass, reviewBreakGlass } from './fold-break-glass.js';
 import { setIdentityRule } from './fold-identity-rule.js';
 import { liftKillSwitch } from './fold-kill-switch.js';
@@ -13,6 +14,7 @@ import {
   type FoldState,
   type GrantedPrincipal,
 } from './fold-state.js';
+import { setShadow } from './fold-shadow.js';
 import { readStatement, rejected } from './statements.js';
 
 /** Who says what, and what it does. Each `apply` does all of it or, with an error, nothing. */
@@ -40,10 +42,12 @@ const RULES: { readonly [T in Statement['type']]: Rule<T> } = {
   'principal.keys-removed': { office: OPERATORS, own: true, apply: removeKeys },
   'policy.set': { office: POLICY_WRITERS, apply: setPolicy },
   'policy.confirmed': { office: POLICY_WRITERS, apply: confirmPolicy },
+  'policy.shadow-set': { office: POLICY_WRITERS, apply: setShadow },
   'break-glass.opened': { office: [], own: true, apply: openBreakGlass },
   'break-glass.closed': { office: OPERATORS, own: true, apply: closeBreakGlass },
   'break-glass.reviewed': { office: REVIEWERS, apply: reviewBreakGlass },
   'kill-switch.lifted': { office: OPERATORS, apply: liftKillSwitch },
+  'credential-policy.set': { office: POLICY_WRITERS, apply: setCredentialPolicy },
   'identity-rule.set': { office: OPERATORS, apply: setIdentityRule },
 };
 

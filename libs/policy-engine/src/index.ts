@@ -50,6 +50,11 @@ export {
 export { makePolicyEngine, type Decision, type PolicyEngine, type PolicyEngineOptions } from './engine.js';
 export { makeDecider, type Decider, type Verdict } from './decider.js';
 export { policyPrincipal } from './policy-principal.js';
+export {
+  credentialPolicyVersions,
+  readCredentialPolicy,
+  type ReadCredentialPolicy,
+} from './credential-policy-versions.js';
 export { policyVersions, type PolicyVersion } from './policy-versions.js';
 export {
   parsePolicies,
@@ -78,3 +83,5 @@ export {
   type SimulationResult,
 } from './simulate.js';
 export { explainDecision, type AttributeRead, type Explanation, type Remedy } from './explain.js';
+export { shadowDigestOf, shadowSetOf, type ShadowSet } from './shadow.js';
+export type { ShadowGrant } from './fold-shadow.js';

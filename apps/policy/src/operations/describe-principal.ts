@@ -68,8 +68,12 @@ function tell(said: Statement): string {
     case 'policy.set':
     case 'policy.confirmed':
       return said.policyId;
+    case 'policy.shadow-set':
+      return said.digest ?? 'none';
     case 'kill-switch.lifted':
       return said.killId;
+    case 'credential-policy.set':
+      return said.document === null ? 'removed' : 'set';
     case 'identity-rule.set':
       return said.ruleId;
   }

@@ -1,6 +1,6 @@
 import { failure, type TrustRoot } from '@keymesh/contracts';
 import { systemClock, type Clock } from '@keymesh/kernel';
-import { followsOn, makePolicyEngine, openBundle } from '@keymesh/policy-engine';
+import { followsOn, makePolicyEngine, openBundle, shadowSetOf } from '@keymesh/policy-engine';
 import type { CurrentPolicy } from './policy-holder.js';
 
 /**
@@ -19,5 +19,10 @@ export function openPolicy(
   const { bundle, directory } = openBundle(bytes, trustRoot, { previous: previous?.directory, clock });
   if (previous !== undefined && bundle.version > previous.version && !followsOn(bundle, previous.directory))
     throw failure('POLICY_UNAVAILABLE', { details: { because: 'the bundle leaves out what was accepted' } });
-  return { version: bundle.version, engine: makePolicyEngine(bundle, directory), directory };
+  return {
+    version: bundle.version,
+    engine: makePolicyEngine(bundle, directory),
+    directory,
+    shadow: shadowSetOf(bundle, directory),
+  };
 }

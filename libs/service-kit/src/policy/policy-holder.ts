@@ -1,11 +1,13 @@
 import { failure } from '@keymesh/contracts';
-import type { Directory, PolicyEngine } from '@keymesh/policy-engine';
+import type { Directory, PolicyEngine, ShadowSet } from '@keymesh/policy-engine';
 
 /** The bundle that decides now. */
 export interface CurrentPolicy {
   readonly version: number;
   readonly engine: PolicyEngine;
   readonly directory: Directory;
+  /** Policies that decide nothing, to be evaluated beside; undefined: none. */
+  readonly shadow?: ShadowSet | undefined;
 }
 
 /**
