@@ -1,9 +1,11 @@
 import { failure } from '@keymesh/contracts';
 import { Command, CommanderError } from 'commander';
 import { reportFailure } from './command.js';
+import { approvalCommand } from './commands/approval-commands.js';
 import { auditCommand } from './commands/audit-commands.js';
 import { backupCommand } from './commands/backup-commands.js';
 import { batchCommand } from './commands/batch-commands.js';
+import { breakGlassCommand } from './commands/break-glass-commands.js';
 import { credentialCommands } from './commands/credential-commands.js';
 import { enrolCommand } from './commands/enrol-command.js';
 import { exportCommand } from './commands/export-commands.js';
@@ -47,6 +49,8 @@ export function makeProgram(): Command {
     ...grantCommands(),
     policyCommand().addCommand(explainCommand()).addCommand(simulateCommand()),
     enrolCommand(),
+    approvalCommand(),
+    breakGlassCommand(),
     auditCommand(),
     backupCommand(),
     findingsCommand(),

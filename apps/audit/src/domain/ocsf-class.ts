@@ -30,7 +30,7 @@ const DELETE = { id: 4, name: 'Delete' };
 const OTHER = { id: 99, name: 'Other' };
 
 /** Nouns whose events are about identities. */
-const ENTITY_NOUNS = new Set(['principal', 'enrolment', 'policy', 'bundle', 'role']);
+const ENTITY_NOUNS = new Set(['principal', 'enrolment', 'policy', 'bundle', 'role', 'break-glass']);
 /** Nouns whose events are about coming in. */
 const LOGON_NOUNS = new Set(['connection', 'session', 'channel']);
 
@@ -41,6 +41,7 @@ const API_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {
   issued: CREATE,
   certified: CREATE,
   started: CREATE,
+  requested: CREATE,
   retrieved: READ,
   revealed: READ,
   listed: READ,
@@ -54,6 +55,8 @@ const API_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {
   locked: UPDATE,
   unlocked: UPDATE,
   cancelled: UPDATE,
+  approved: UPDATE,
+  rejected: UPDATE,
   updated: UPDATE,
   activated: UPDATE,
   deactivated: UPDATE,
@@ -81,6 +84,9 @@ const ENTITY_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {
   updated: UPDATE,
   published: UPDATE,
   accepted: UPDATE,
+  opened: UPDATE,
+  closed: UPDATE,
+  reviewed: UPDATE,
   disabled: UPDATE,
   enabled: UPDATE,
   locked: UPDATE,

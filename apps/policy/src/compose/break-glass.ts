@@ -1,4 +1,5 @@
 import { inStore } from '@keymesh/postgres';
+import { observeBreakGlass } from '../break-glass-metrics.js';
 import { makeCloseBreakGlass } from '../operations/close-break-glass.js';
 import { makeListBreakGlass } from '../operations/list-break-glass.js';
 import { makeOpenBreakGlass } from '../operations/open-break-glass.js';
@@ -8,12 +9,15 @@ import type { BreakGlassOperations } from '../transport/operations.js';
 import type { PolicyPorts } from './ports.js';
 
 /** What somebody may do for a while without being asked, and has to answer for. */
-export const breakGlassOperations = (ports: PolicyPorts): BreakGlassOperations => ({
-  openBreakGlass: makeOpenBreakGlass(ports),
-  closeBreakGlass: makeCloseBreakGlass(ports),
-  reviewBreakGlass: makeReviewBreakGlass(ports),
-  listBreakGlass: makeListBreakGlass({
-    ...ports,
-    listNotes: () => inStore(() => listNotes(ports.kit.dataSource.manager)),
-  }),
-});
+export function breakGlassOperations(ports: PolicyPorts): BreakGlassOperations {
+  observeBreakGlass(ports.kit.metrics.registry, ports.book, ports.clock);
+  return {
+    openBreakGlass: makeOpenBreakGlass(ports),
+    closeBreakGlass: makeCloseBreakGlass(ports),
+    reviewBreakGlass: makeReviewBreakGlass(ports),
+    listBreakGlass: makeListBreakGlass({
+      ...ports,
+      listNotes: () => inStore(() => listNotes(ports.kit.dataSource.manager)),
+    }),
+  };
+}

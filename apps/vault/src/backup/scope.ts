@@ -8,6 +8,7 @@ export const BACKUP_SCHEMAS = ['vault', 'policy', 'audit', 'rotation', 'anomaly_
  * `channel_key`: destroyed after a day, so that nobody opens old traffic; a copy would undo that.
  * `channel_key_handover`: the same keys on their way from one instance to another.
  * `migration`: the levels stand in the backup's beginning, and a restore makes the tables by them.
+ * `policy.approval_request`: approvals end with a restore, because one that was rejected later would live again.
  * `policy.connection`: who is connected to the bus now; nobody is after a restore.
  * `policy.session`: keys for a while; one that was closed later would live again, and whoever needs one opens another.
  * `vault.lease`: leases end with a restore, because one that was revoked later would live again.
@@ -16,6 +17,7 @@ const LEFT_OUT = new Set([
   '*.channel_key',
   '*.channel_key_handover',
   '*.migration',
+  'policy.approval_request',
   'policy.connection',
   'policy.session',
   'vault.lease',
