@@ -36,6 +36,7 @@ export * from './operations/credential-policy.js';
 export * from './operations/principals.js';
 export * from './operations/policies.js';
 export * from './operations/policy-simulation.js';
+export * from './operations/policy-shadow.js';
 export * from './operations/sessions.js';
 export * from './session-proof.js';
 export * from './operations/kill-switch.js';

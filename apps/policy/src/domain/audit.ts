@@ -26,6 +26,8 @@ export type RecordType =
   | 'policy-set.listed'
   | 'policy-set.described'
   | 'decision.explained'
+  | 'policy.shadow-set'
+  | 'policy.shadow-described'
   | 'kill-switch.set'
   | 'kill-switch.lifted'
   | 'kill-switch.listed'
@@ -42,6 +44,9 @@ export type RecordType =
   | 'session.closed'
   | 'identity-rule.set'
   | 'identity-rule.listed'
+  | 'credential-policy.set'
+  | 'credential-policy.described'
+  | 'attempts.locked-out'
   | 'connection.opened'
   | 'connection.refused'
   | 'subject.refused';

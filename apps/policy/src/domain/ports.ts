@@ -1,4 +1,4 @@
-import type { AuditRecord, Beside, BundleSession, KillSwitch } from '@keymesh/contracts';
+import type { AuditRecord, Beside, BundleSession, KillSwitch, ShadowPolicies } from '@keymesh/contracts';
 import type { Directory, PolicyEngine, Taken } from '@keymesh/policy-engine';
 import type { AskedApproval } from './approvals.js';
 
@@ -35,6 +35,8 @@ export interface Change {
   readonly taken?: readonly { readonly principal: string; readonly takings: readonly Taken[] }[];
   /** Kill switches that are set; they stay until an operator's statement lifts them. */
   readonly kills?: readonly KillSwitch[];
+  /** What is in the shadow from now on: the texts that a statement of this change signs. */
+  readonly shadow?: ShadowPolicies;
   /** Sessions by identity rules, new or prolonged. */
   readonly sessions?: readonly BundleSession[];
   /** Their nkeys. */

@@ -16,6 +16,12 @@ export class PolicyHistory1795651220000 implements MigrationInterface {
         from_version integer NOT NULL,
         cedar text,
         PRIMARY KEY (policy_id, from_version)
+      );
+
+      -- Texts of the policies in the shadow, whose digest a statement holds. They decide nothing.
+      CREATE TABLE policy.shadow_policy (
+        policy_id text PRIMARY KEY,
+        cedar text NOT NULL
       );`);
   }
 

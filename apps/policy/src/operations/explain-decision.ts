@@ -1,13 +1,20 @@
-import { failure, type explainDecision, type PolicyRequest, type RequestOf } from '@keymesh/contracts';
+import {
+  failure,
+  type explainDecision,
+  type PolicyRequest,
+  type ReplyOf,
+  type RequestOf,
+} from '@keymesh/contracts';
 import type { Handler } from '@keymesh/mesh';
 import {
   explainDecision as explain,
   isByPolicies,
   parsePolicies,
   policyPrincipal,
+  type Explanation,
   type Policy,
 } from '@keymesh/policy-engine';
-import { authorize } from '../domain/authorize.js';
+import { authorized } from '../domain/authorize.js';
 import { knownPolicySet, withAuthor } from '../domain/policy-sets.js';
 import type { PolicyState, PolicyBook } from '../domain/ports.js';
 import { ALL_POLICIES, type PolicyInsightPorts } from './list-policy-sets.js';
@@ -21,40 +28,51 @@ type Request = RequestOf<typeof explainDecision>;
  */
 export const makeExplainDecision =
   (ports: PolicyInsightPorts): Handler<typeof explainDecision> =>
-  async (asked, call) => {
-    const { book, record, makeRecord } = ports;
+  (asked, call) => {
     const resource = { ...ALL_POLICIES, attributes: {} };
-    const decision = await authorize(ports, call, {
-      ...{ action: 'policy.read', type: 'decision.explained', resource },
+    const asking = { action: 'policy.read', type: 'decision.explained', resource } as const;
+    return authorized(ports, call, asking, async (decision) => {
+      const current = ports.book.current();
+      const request = requestOf(asked, current);
+      const { bundleVersion, policies } = await policiesOf(ports, asked.bundleVersion, current);
+      const objection = asked.objection ?? objectionNow(asked, request, current);
+      const explained = explain(parsePolicies(policies), request, objection);
+      const facts = { bundleVersion, action: asked.action, principal: request.principal.name };
+      await ports.record({
+        record: ports.makeRecord('decision.explained', 'success', {
+          ...{ call, decision, resource: ALL_POLICIES, facts },
+        }),
+      });
+      return replyOf(explained, { bundleVersion, request, policies, directory: current.directory });
     });
-    const current = book.current();
-    const request = requestOf(asked, current);
-    const { bundleVersion, policies } = await policiesOf(ports, asked.bundleVersion, current);
-    const objection = asked.objection ?? objectionNow(asked, request, current);
-    const { attributes, wouldPermit, ...verdict } = explain(parsePolicies(policies), request, objection);
-    const said = (id: string): boolean =>
-      verdict.determiningPolicies.includes(id) || verdict.errors.some((error) => error.startsWith(`${id}: `));
-    const facts = { bundleVersion, action: asked.action, principal: request.principal.name };
-    await record({
-      record: makeRecord('decision.explained', 'success', {
-        ...{ call, decision, resource: ALL_POLICIES, facts },
-      }),
-    });
-    return {
-      decision: {
-        effect: verdict.effect,
-        bundleVersion,
-        determiningPolicies: [...verdict.determiningPolicies],
-        errors: [...verdict.errors],
-        request,
-      },
-      policies: policies.filter(({ id }) => said(id)).map((policy) => withAuthor(current.directory, policy)),
-      attributes: attributes.map(({ value, ...read }) => ({ ...read, value: plain(value) })),
-      wouldPermit: wouldPermit.map((remedy) =>
-        remedy.what === 'without-policies' ? { ...remedy, policies: [...remedy.policies] } : remedy,
-      ),
-    };
   };
+
+function replyOf(
+  { effect, determiningPolicies, errors, attributes, wouldPermit }: Explanation,
+  {
+    bundleVersion,
+    request,
+    policies,
+    directory,
+  }: {
+    readonly bundleVersion: number;
+    readonly request: PolicyRequest;
+    readonly policies: readonly Policy[];
+    readonly directory: PolicyState['directory'];
+  },
+): ReplyOf<typeof explainDecision> {
+  const had = (id: string): boolean =>
+    determiningPolicies.includes(id) || errors.some((error) => error.startsWith(`${id}: `));
+  const decision = { effect, bundleVersion, request };
+  return {
+    decision: { ...decision, determiningPolicies: [...determiningPolicies], errors: [...errors] },
+    policies: policies.filter(({ id }) => had(id)).map((policy) => withAuthor(directory, policy)),
+    attributes: attributes.map(({ value, ...read }) => ({ ...read, value: plain(value) })),
+    wouldPermit: wouldPermit.map((remedy) =>
+      remedy.what === 'without-policies' ? { ...remedy, policies: [...remedy.policies] } : remedy,
+    ),
+  };
+}
 
 type Current = ReturnType<PolicyBook['current']>;
 

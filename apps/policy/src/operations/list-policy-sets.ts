@@ -1,6 +1,6 @@
 import type { listPolicySets } from '@keymesh/contracts';
 import type { Handler } from '@keymesh/mesh';
-import { authorize, type OperationPorts } from '../domain/authorize.js';
+import { authorized, type OperationPorts } from '../domain/authorize.js';
 import type { PolicySets } from '../domain/policy-sets.js';
 import type { Record } from '../domain/ports.js';
 
@@ -19,15 +19,16 @@ export const makeListPolicySets =
   async ({ fromVersion }, call) => {
     const resource = { ...ALL_POLICIES, attributes: {} };
     const asked = { action: 'policy.read', type: 'policy-set.listed', resource } as const;
-    const decision = await authorize(ports, call, asked);
-    const sets = await ports.policySets.list(fromVersion, PAGE);
-    const facts = { sets: sets.length };
-    await ports.record({
-      record: ports.makeRecord('policy-set.listed', 'success', {
-        ...{ call, decision, resource: ALL_POLICIES, facts },
-      }),
+    return authorized(ports, call, asked, async (decision) => {
+      const sets = await ports.policySets.list(fromVersion, PAGE);
+      const facts = { sets: sets.length };
+      await ports.record({
+        record: ports.makeRecord('policy-set.listed', 'success', {
+          ...{ call, decision, resource: ALL_POLICIES, facts },
+        }),
+      });
+      const last = sets.at(-1);
+      const nextVersion = last === undefined || sets.length < PAGE ? null : last.lastVersion + 1;
+      return { sets: sets.map((set) => ({ ...set })), nextVersion };
     });
-    const last = sets.at(-1);
-    const nextVersion = last === undefined || sets.length < PAGE ? null : last.lastVersion + 1;
-    return { sets: sets.map((set) => ({ ...set })), nextVersion };
   };

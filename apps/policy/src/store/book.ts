@@ -17,6 +17,7 @@ import { insertRecords } from './audit-outbox.js';
 import { insertKills, listKills } from './kill-rows.js';
 import { isPolicySetOf, keepPolicySet } from './policy-history.js';
 import * as rows from './policy-rows.js';
+import { replaceShadow, shadowIn } from './shadow-rows.js';
 import { endSessions, endSessionsOf, listSessions, pruneSessions, saveSessions } from './session-rows.js';
 
 /** Requests for approval stay to be looked at for a while. */
@@ -120,7 +121,7 @@ async function applyChange(
   { clock, bundleKey, trustRoot }: StoreOptions,
   manager: EntityManager,
   before: StoredBundle,
-  { statements = [], taken = [], kills = [], sessions = [], endedSessions = [] }: Change,
+  { statements = [], taken = [], kills = [], sessions = [], endedSessions = [], shadow }: Change,
   atLeastVersion: number,
 ): Promise<StoredBundle> {
   await rows.appendStatements(manager, before.directory.statements.length, statements);
@@ -131,6 +132,7 @@ async function applyChange(
   await endSessions(manager, endedSessions);
   await saveSessions(manager, sessions);
   await insertKills(manager, kills);
+  if (shadow !== undefined) await replaceShadow(manager, shadow);
   const grown = statements.length === 0 ? before.directory : before.directory.extend(statements);
   const directory = grown
     .withTaken(await rows.listTaken(manager, clock.now()))
@@ -147,6 +149,7 @@ async function applyChange(
     policies: builtIns(),
     taken: [...directory.taken],
     ...(directory.kills.length === 0 ? {} : { kills: [...directory.kills] }),
+    ...(await shadowIn(manager, directory)),
     ...sessionsIn(directory),
     ...(directory.approvals.length === 0 ? {} : { approvals: directory.approvals.map(({ text }) => text) }),
   };

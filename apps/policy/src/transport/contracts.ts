@@ -7,8 +7,10 @@ import {
   closeSession,
   confirmPolicy,
   createPrincipal,
+  describeCredentialPolicy,
   describePolicy,
   describePolicySet,
+  describeShadow,
   describePrincipal,
   disablePrincipal,
   enablePrincipal,
@@ -29,11 +31,13 @@ import {
   removePrincipalKeys,
   requestApproval,
   reviewBreakGlass,
+  setCredentialPolicy,
   setIdentityRule,
   setKillSwitch,
   setPolicy,
   setPrincipalAttributes,
   setPrincipalRoles,
+  setShadow,
   unlockPrincipal,
   validatePolicy,
 } from '@keymesh/contracts';
@@ -68,6 +72,9 @@ export const POLICY_CONTRACTS = {
 /** Other proofs of identity, and the keys that they are exchanged for. */
 export const SESSION_CONTRACTS = { openSession, closeSession, setIdentityRule, listIdentityRules };
 
+/** What is asked of values before the vault stores them. */
+export const CREDENTIAL_POLICY_CONTRACTS = { setCredentialPolicy, describeCredentialPolicy };
+
 /** Whether a service has the newest bundle. */
 export const ATTESTATION_CONTRACTS = { attestBundle };
 
@@ -75,7 +82,13 @@ export const ATTESTATION_CONTRACTS = { attestBundle };
 export const KILL_SWITCH_CONTRACTS = { setKillSwitch, liftKillSwitch, listKillSwitches };
 
 /** Why decisions are as they are, and by which policies they were made. */
-export const POLICY_INSIGHT_CONTRACTS = { listPolicySets, describePolicySet, explainDecision };
+export const POLICY_INSIGHT_CONTRACTS = {
+  listPolicySets,
+  describePolicySet,
+  explainDecision,
+  setShadow,
+  describeShadow,
+};
 
 /** What others have to agree to first. */
 export const APPROVAL_CONTRACTS = {
