@@ -6,6 +6,10 @@ export interface PolicyMetrics {
   readonly callouts: Counter<'outcome'>;
   readonly calloutDuration: Histogram<'outcome'>;
   readonly cutConnections: Counter;
+  /** `stranger`: without a key that we know and that was proven; `token`: a wrong statement by the bearer of one. */
+  readonly failedAttempts: Counter<'what'>;
+  readonly lockouts: Counter<'what'>;
+  followSources(count: () => number): void;
   countPrincipals(directory: Directory): void;
 }
 
@@ -38,6 +42,28 @@ export function makePolicyMetrics(registry: Registry): PolicyMetrics {
       help: 'Connections closed because their principal was disabled or locked.',
       registers,
     }),
+    failedAttempts: new Counter({
+      name: 'keymesh_policy_failed_attempts_total',
+      help: 'Attempts to come in that failed and were looked at.',
+      labelNames: ['what'],
+      registers,
+    }),
+    lockouts: new Counter({
+      name: 'keymesh_policy_lockouts_total',
+      help: 'Lockouts of a source of strangers, or of a token, that began.',
+      labelNames: ['what'],
+      registers,
+    }),
+    followSources(count) {
+      new Gauge({
+        name: 'keymesh_policy_failing_sources',
+        help: 'Sources of failed attempts that are remembered; bounded.',
+        registers,
+        collect() {
+          this.set(count());
+        },
+      });
+    },
     countPrincipals(directory) {
       const all = directory.list();
       for (const status of STATUSES)

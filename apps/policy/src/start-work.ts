@@ -6,6 +6,7 @@ import { approvalOperations } from './compose/approvals.js';
 import { attestationOperations } from './compose/attestation.js';
 import { breakGlassOperations } from './compose/break-glass.js';
 import { serveConnections, watchViolations } from './compose/connections.js';
+import { credentialPolicyOperations } from './compose/credential-policy.js';
 import { killSwitchOperations } from './compose/kill-switch.js';
 import { policyInsightOperations } from './compose/policy-insight.js';
 import { makePorts, type PolicyPorts } from './compose/ports.js';
@@ -38,6 +39,7 @@ const allOperations = (ports: PolicyPorts): PolicyOperations => ({
   ...approvalOperations(ports),
   ...attestationOperations(ports),
   ...breakGlassOperations(ports),
+  ...credentialPolicyOperations(ports),
   ...killSwitchOperations(ports),
   ...policyOperations(ports),
   ...principalOperations(ports),
@@ -59,11 +61,12 @@ function startRelay(kit: ServiceKit<PolicyConfig>): OutboxRelay {
   return relay;
 }
 
-function keepHouse({ kit, connections }: PolicyPorts): void {
+function keepHouse({ kit, connections, tokenFailures }: PolicyPorts): void {
   const { dataSource, logger } = kit;
   const failed = (error: unknown): void => logger.warn({ err: error }, 'housekeeping failed');
   const pruning = setInterval(() => {
     void connections.prune().catch(failed);
+    void tokenFailures.prune().catch(failed);
     void transact(dataSource, (manager) => pruneIdempotency(manager)).catch(failed);
   }, PRUNE_MS);
   kit.onShutdown('housekeeping', () => clearInterval(pruning));

@@ -1,6 +1,7 @@
 import { identityPrincipal } from '@keymesh/contracts';
 import { SECOND } from '@keymesh/kernel';
 import { connectMesh, nkeyPairOf, type MeshConnection } from '@keymesh/mesh';
+import type { Directory } from '@keymesh/policy-engine';
 import { fromCurveSeed } from '@nats-io/nkeys';
 import type { PolicyConfig } from '../config.js';
 import type { ServiceKit } from '@keymesh/service-kit';
@@ -54,13 +55,21 @@ export async function openCutting(
     const newly = [...now].filter((name) => !out.has(name));
     out = now;
     if (newly.length > 0) void cutConnections(newly);
-    for (const { name, nkeys } of directory.list())
+    const nkeysNow = nkeysByPrincipal(directory);
+    for (const [name, nkeys] of nkeysNow)
       if (nkeysBefore.get(name)?.some((nkey) => !nkeys.includes(nkey)) === true)
         void cutRemovedKeys(name, nkeys);
-    nkeysBefore = new Map(directory.list().map(({ name, nkeys }) => [name, nkeys]));
+    nkeysBefore = nkeysNow;
   });
   kit.onShutdown('cutting', stop);
   return { cutConnections, cutRemovedKeys };
+}
+
+/** Those that it has for good, and those of its sessions. */
+function nkeysByPrincipal(directory: Directory): ReadonlyMap<string, readonly string[]> {
+  const nkeys = new Map(directory.list().map((entry) => [entry.name, [...entry.nkeys]]));
+  for (const { principal, nkey } of directory.sessions()) nkeys.get(principal)?.push(nkey);
+  return nkeys;
 }
 
 /** Answers the NATS server's questions whether a connection may be. */
@@ -70,6 +79,7 @@ export function serveConnections({
   connections,
   makeRecord,
   refusals,
+  attempts,
   metrics,
 }: PolicyPorts): void {
   const { config, connection, clock, logger, health } = kit;
@@ -78,6 +88,7 @@ export function serveConnections({
     remember: (place, entry) => connections.remember(place, entry),
     makeRecord,
     refusals,
+    attempts,
     isProven: isNonceSigned,
     clock,
     random: Math.random,

@@ -3,13 +3,16 @@ import { CONFIRM_EVERY_MS, type ServiceKit } from '@keymesh/service-kit';
 import type { PolicyConfig } from '../config.js';
 import { makeRecordMaker } from '../domain/audit.js';
 import type { OperationPorts } from '../domain/authorize.js';
+import type { ConnectionAttempts } from '../domain/failed-attempts.js';
 import { makeBundleRollCall, type BundleRollCall } from '../domain/bundle-roll-call.js';
 import type { CutConnections, CutRemovedKeys, Record } from '../domain/ports.js';
 import { makeRefusals } from '../domain/refusals.js';
 import { makePolicyMetrics, type PolicyMetrics } from '../metrics.js';
 import type { Authority } from '../store/authority.js';
 import { makeConnectionStore, type ConnectionStore } from '../store/connections.js';
+import type { makeTokenFailures } from '../store/token-failures.js';
 import { hearConfirmations } from '../transport/hear-confirmations.js';
+import { openAttempts } from './attempts.js';
 import { openCutting } from './connections.js';
 
 /** All that operations need of the world; each takes what it names. */
@@ -20,6 +23,9 @@ export interface PolicyPorts extends OperationPorts {
   /** Writes an audit record that no change goes with. */
   readonly record: Record;
   readonly connections: ConnectionStore;
+  /** Failed attempts to come in. */
+  readonly attempts: ConnectionAttempts;
+  readonly tokenFailures: ReturnType<typeof makeTokenFailures>;
   readonly cutConnections: CutConnections;
   readonly cutRemovedKeys: CutRemovedKeys;
   readonly metrics: PolicyMetrics;
@@ -35,7 +41,7 @@ export async function makePorts(
   book: Authority,
   onCommitted: () => void,
 ): Promise<PolicyPorts> {
-  const { journal, clock, logger, instance, dataSource } = kit;
+  const { journal, clock, logger, instance, dataSource, connection } = kit;
   const metrics = makePolicyMetrics(kit.metrics.registry);
   const record: Record = ({ record: entry, beside }) => journal.record(entry, beside);
   const onLost = (error: unknown): void => logger.warn({ err: error }, 'an audit record could not be kept');
@@ -50,5 +56,18 @@ export async function makePorts(
   const makeRecord = makeRecordMaker({ instance, clock });
   const rollCall = makeBundleRollCall(clock, { settleMs: 2 * CONFIRM_EVERY_MS });
   kit.onShutdown('roll call', hearConfirmations(connection, book.holder, rollCall));
-  return { kit, clock, book, record, makeRecord, refusals, connections, metrics, rollCall, ...cutting };
+  const counting = openAttempts({ kit, refusals, makeRecord, metrics });
+  return {
+    kit,
+    clock,
+    book,
+    record,
+    makeRecord,
+    refusals,
+    connections,
+    metrics,
+    rollCall,
+    ...cutting,
+    ...counting,
+  };
 }

@@ -20,7 +20,11 @@ export function principalOperations(ports: PolicyPorts): PrincipalOperations {
   const told = tellingInForce(ports);
   return {
     createPrincipal: makeCreatePrincipal(ports),
-    enrolPrincipal: makeEnrolPrincipal({ ...ports, mesh: { meshId, meshPublicKey } }),
+    enrolPrincipal: makeEnrolPrincipal({
+      ...ports,
+      mesh: { meshId, meshPublicKey },
+      closeTokenConnections: closingTokenConnections(ports),
+    }),
     listPrincipals: makeListPrincipals(ports),
     disablePrincipal: told(makeDisablePrincipal(ports)),
     enablePrincipal: told(makeEnablePrincipal(ports)),
@@ -31,5 +35,21 @@ export function principalOperations(ports: PolicyPorts): PrincipalOperations {
     setPrincipalAttributes: told(makeSetPrincipalAttributes(ports)),
     addPrincipalKeys: makeAddPrincipalKeys(ports),
     removePrincipalKeys: told(makeRemovePrincipalKeys(ports)),
+  };
+}
+
+/** The answer leaves before its connection is closed. */
+const ANSWER_MS = 250;
+
+/** Its own keys' connections stay: only those of a token go. */
+function closingTokenConnections({ kit, book, cutRemovedKeys }: PolicyPorts): (principal: string) => void {
+  const timers = new Set<NodeJS.Timeout>();
+  kit.onShutdown('closing of token connections', () => timers.forEach(clearTimeout));
+  return (principal) => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      void cutRemovedKeys(principal, book.current().directory.find(principal)?.nkeys ?? []);
+    }, ANSWER_MS);
+    timers.add(timer);
   };
 }

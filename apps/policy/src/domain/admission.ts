@@ -2,6 +2,8 @@ import {
   ACCOUNTS,
   clientPermissions,
   enrolmentPermissions,
+  sessionAskerOf,
+  sessionPermissions,
   siemPermissions,
   type SubjectPermissions,
 } from '@keymesh/contracts';
@@ -15,6 +17,8 @@ export interface ConnectionAsk {
   /** Base64url of the client's signature over the server's nonce. */
   readonly signature: string | undefined;
   readonly nonce: string | undefined;
+  /** Whether it wants to exchange a proof of identity for session keys, and nothing else. */
+  readonly wantsSession: boolean;
   readonly serverId: string;
   readonly clientId: number;
   readonly host: string | undefined;
@@ -27,12 +31,14 @@ export type RefusalReason =
   | 'not-proven'
   | 'system'
   | 'network'
+  /** Too many failed before: strangers of one source, or the bearer of one token. */
+  | 'locked-out'
   | Exclude<PrincipalStatus, 'active' | 'invited'>;
 
 /** What a connection may do, and until when. */
 export interface Admission {
   readonly principal: string;
-  readonly purpose: 'principal' | 'enrolment';
+  readonly purpose: 'principal' | 'enrolment' | 'session';
   readonly account: string;
   readonly permissions: SubjectPermissions;
   readonly expiresAtMs: number;
@@ -46,6 +52,7 @@ export type Verdict =
 const LONGEST_MS = 24 * HOUR;
 const JITTER_MS = 4 * HOUR;
 const ENROLMENT_MS = 5 * MINUTE;
+const SESSION_MS = MINUTE;
 
 /**
  * Decides about one connection. Pure but for the clock and the jitter.
@@ -61,6 +68,7 @@ export function judgeConnection(
   }: { clock: Clock; random: () => number; isProven: (ask: ConnectionAsk) => boolean },
 ): Verdict {
   if (ask.nkey === undefined) return { admitted: false, reason: 'no-key' };
+  if (ask.wantsSession) return judgeSessionAsker(ask, ask.nkey, directory, { clock, isProven });
   const entry = directory.findByNkey(ask.nkey);
   const enrolment = directory.findEnrolment(ask.nkey);
   const principal = entry?.name ?? enrolment?.principal;
@@ -82,7 +90,9 @@ export function judgeConnection(
   if (!isInNetworks(ask.host, entry.attributes.networks))
     return { admitted: false, reason: 'network', principal };
   const reads = entry.roles.includes('siem');
-  const expiresAtMs = clock.now() + LONGEST_MS - Math.floor(random() * JITTER_MS);
+  const longestMs = clock.now() + LONGEST_MS - Math.floor(random() * JITTER_MS);
+  const session = directory.findSession(ask.nkey);
+  const expiresAtMs = session === undefined ? longestMs : Math.min(longestMs, Date.parse(session.expiresAt));
   return {
     admitted: true,
     admission: {
@@ -92,5 +102,22 @@ export function judgeConnection(
       permissions: reads ? siemPermissions(principal) : clientPermissions(principal),
       expiresAtMs,
     },
+  };
+}
+
+/** Anybody may ask, where rules let other proofs stand at all: under a name that is nobody's, and for a minute. */
+function judgeSessionAsker(
+  ask: ConnectionAsk,
+  nkey: string,
+  { identityRules }: Directory,
+  { clock, isProven }: { clock: Clock; isProven: (ask: ConnectionAsk) => boolean },
+): Verdict {
+  if (identityRules.length === 0) return { admitted: false, reason: 'unknown-key' };
+  if (!isProven(ask)) return { admitted: false, reason: 'not-proven' };
+  const principal = sessionAskerOf(nkey);
+  const [permissions, expiresAtMs] = [sessionPermissions(principal), clock.now() + SESSION_MS];
+  return {
+    admitted: true,
+    admission: { principal, purpose: 'session', account: ACCOUNTS.clients, permissions, expiresAtMs },
   };
 }

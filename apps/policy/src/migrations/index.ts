@@ -3,6 +3,7 @@ import { Approvals1795651220001 } from './approvals.js';
 import { ChannelKeyHandover1795651220007 } from './channel-key-handover.js';
 import { ConnectionNkey1795651210000 } from './connection-nkey.js';
 import { CreatePolicy1795305600000 } from './create-policy.js';
+import { FailedAttempts1795651220003 } from './failed-attempts.js';
 import { KillSwitches1795651220002 } from './kill-switches.js';
 import { PolicyHistory1795651220000 } from './policy-history.js';
 import { Sessions1795651220004 } from './sessions.js';
@@ -17,6 +18,7 @@ export const MIGRATIONS: readonly Migration[] = [
   PolicyHistory1795651220000,
   Approvals1795651220001,
   KillSwitches1795651220002,
+  FailedAttempts1795651220003,
   Sessions1795651220004,
   ChannelKeyHandover1795651220007,
 ];

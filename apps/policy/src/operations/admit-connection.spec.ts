@@ -156,7 +156,7 @@ describe('admitting a connection', () => {
     await ports.refusals.flush();
     expect(ports.records('connection.refused')).toHaveLength(6);
     expect(ports.records('connection.refused').at(-1)).toMatchObject({
-      facts: { reason: 'unknown-key', summed: 995 },
+      facts: { reason: 'locked-out', summed: 995 },
     });
   });
 });

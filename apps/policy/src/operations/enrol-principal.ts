@@ -9,20 +9,24 @@ import { KeymeshError } from '@keymesh/kernel';
 import type { Call, Handler } from '@keymesh/mesh';
 import { readStatement } from '@keymesh/policy-engine';
 import { requestKey, type OperationPorts } from '../domain/authorize.js';
+import type { ConnectionAttempts } from '../domain/failed-attempts.js';
 import type { Change, PolicyState } from '../domain/ports.js';
 
 type Completed = StatementOf<'enrolment.completed'>;
+
+export interface EnrolPorts extends OperationPorts {
+  readonly mesh: Pick<ReplyOf<typeof enrolPrincipal>, 'meshId' | 'meshPublicKey'>;
+  readonly attempts: Pick<ConnectionAttempts, 'tokenFailed'>;
+  /** Closes the connections of a principal's token, once the answer is out. */
+  readonly closeTokenConnections: (principal: string) => void;
+}
 
 /**
  * The bearer of a token names its keys. Without a channel: the statement proves itself by the token's signature, and the answer is
  * checked by the client against the hash in its token. The same keys again get the same answer.
  */
 export const makeEnrolPrincipal =
-  (
-    ports: OperationPorts & {
-      readonly mesh: Pick<ReplyOf<typeof enrolPrincipal>, 'meshId' | 'meshPublicKey'>;
-    },
-  ): Handler<typeof enrolPrincipal> =>
+  (ports: EnrolPorts): Handler<typeof enrolPrincipal> =>
   async ({ statement: text }, call) => {
     const { book, makeRecord, mesh } = ports;
     try {
@@ -66,9 +70,9 @@ function complete({ directory }: PolicyState, text: string, statement: Completed
   return { statements: [text] };
 }
 
-/** Why exactly is for the log; the bearer of a bad token learns one thing only. */
+/** Why exactly is for the log; the bearer of a bad token learns one thing only. It counts, and ends its connection. */
 async function refused(
-  { refusals, makeRecord }: OperationPorts,
+  { book, refusals, makeRecord, attempts, closeTokenConnections }: EnrolPorts,
   call: Call,
   error: unknown,
 ): Promise<unknown> {
@@ -83,5 +87,8 @@ async function refused(
       ...(summed === 0 ? {} : { facts: { summed } }),
     }),
   }));
+  const open = book.current().directory.enrolmentOf(call.principal);
+  if (open !== undefined) await attempts.tokenFailed(open.tokenNkey, call.principal);
+  closeTokenConnections(call.principal);
   return failure(told, { cause: error });
 }

@@ -1,4 +1,5 @@
 import { KeymeshError, type Clock } from '@keymesh/kernel';
+import { makeFailedAttempts } from '@keymesh/mesh';
 import {
   BUILT_IN_POLICIES,
   foldStatements,
@@ -9,6 +10,7 @@ import type { AuditRecord } from '@keymesh/contracts';
 import { makeRecordMaker } from '../../src/domain/audit.js';
 import { approvalsInForce, type AskedApproval } from '../../src/domain/approvals.js';
 import type { AuditEntry, BreakGlassNote, PolicyBook, PolicyState } from '../../src/domain/ports.js';
+import { makeConnectionAttempts, TOKEN_RULE } from '../../src/domain/failed-attempts.js';
 import { makeRefusals } from '../../src/domain/refusals.js';
 import type { BookMesh } from './invitations.js';
 
@@ -78,13 +80,28 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
     return Promise.resolve();
   };
   const makeRecord = makeRecordMaker({ instance: 'spec', clock });
+  const refusals = makeRefusals({ record, clock, onLost: () => undefined });
+  const tokenCounts = makeFailedAttempts({ clock, ...TOKEN_RULE });
+  const closed: string[] = [];
   return {
     book,
     record,
     makeRecord,
     listAsked: () => Promise.resolve([...asked.values()]),
     listNotes: () => Promise.resolve(notes),
-    refusals: makeRefusals({ record, clock, onLost: () => undefined }),
+    refusals,
+    attempts: makeConnectionAttempts({
+      clock,
+      refusals,
+      makeRecord,
+      tokens: {
+        failed: (key) => Promise.resolve(tokenCounts.failed(key)),
+        isLockedOut: (key) => Promise.resolve(tokenCounts.isLockedOut(key)),
+      },
+      onFailed: () => undefined,
+      onLost: () => undefined,
+    }),
+    closeTokenConnections: (principal: string) => void closed.push(principal),
     clock,
     cutConnections: (principals: readonly string[]) => {
       cut.push(...principals);
@@ -97,6 +114,7 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
     mesh: { meshId: mesh.trustRoot.meshId, meshPublicKey: mesh.trustRoot.meshPublicKey },
     // What specs look at.
     cut,
+    closed,
     entries,
     records: (type?: string): AuditRecord[] =>
       entries.map(({ record: made }) => made).filter((made) => type === undefined || made.type === type),
