@@ -10,11 +10,14 @@ import {
   type CommonConfig,
   type Environment,
 } from '@keymesh/service-kit';
-import type { CredentialTemplate } from '@keymesh/contracts';
+import {
+  parseCredentialPolicy,
+  type CredentialPolicyDocument,
+  type CredentialTemplate,
+} from '@keymesh/contracts';
 import { SECOND } from '@keymesh/kernel';
 import { z } from 'zod';
 import type { LeaseLimits } from './domain/leases.js';
-import { parseCredentialPolicy, type CredentialPolicyFile } from './domain/quality/credential-policies.js';
 import { parseTemplates } from './domain/templates/index.js';
 import { leaseVariables, toLeaseLimits } from './lease-settings.js';
 import { kmsVariables, toKmsConfig, type KmsConfig } from './kms/root-settings.js';
@@ -67,7 +70,9 @@ const vaultVariables = {
     .describe('Sealed versions kept in memory, MiB in all.'),
   KEYMESH_CREDENTIAL_POLICY_FILE: checkedFile(parseCredentialPolicy)
     .optional()
-    .describe('JSON file of the credential policy, by namespace and type; absent: what is built in.'),
+    .describe(
+      'JSON file of the credential policy, by namespace and type, that holds until operators write one; absent: what is built in.',
+    ),
   KEYMESH_BREACHED_PASSWORDS_FILE: z
     .string()
     .optional()
@@ -96,7 +101,7 @@ export interface VaultConfig extends CommonConfig {
   readonly staleForSeconds: number;
   readonly maxUnledgeredSeconds: number;
   readonly versionCacheBytes: number;
-  readonly credentialPolicy: CredentialPolicyFile;
+  readonly credentialPolicy: CredentialPolicyDocument;
   readonly breachedPasswordsFile: string | undefined;
   readonly templates: readonly CredentialTemplate[];
   readonly leases: LeaseLimits;

@@ -2,7 +2,7 @@ import { failure } from '@keymesh/contracts';
 import { signingKeyOf, type SigningKey } from '@keymesh/kernel';
 import type { ChannelKeysHookKit } from '@keymesh/service-kit';
 import type { VaultConfig } from './config.js';
-import { makeCredentialPolicies } from './domain/quality/credential-policies.js';
+import type { CredentialPolicyOf } from './domain/quality/credential-policy.js';
 import { makeRowSeal, type RowSeal } from './domain/row-mac.js';
 import type { RootKms } from './kms/composite.js';
 import { openKms } from './kms/index.js';
@@ -20,9 +20,10 @@ export interface VaultKeys {
   readonly seal: RowSeal;
 }
 
-/** @throws CONFIG_INVALID when the vault is not initialised or is another mesh's, KMS_UNAVAILABLE, STORE_UNAVAILABLE */
+/** @param policyOf what the credential policy says now. @throws CONFIG_INVALID when the vault is not initialised or is another mesh's, KMS_UNAVAILABLE, STORE_UNAVAILABLE */
 export async function openKeys(
   { config, dataSource, clock }: Pick<ChannelKeysHookKit<VaultConfig>, 'config' | 'dataSource' | 'clock'>,
+  policyOf: CredentialPolicyOf,
   onKmsCall: (call: KmsCall) => void,
 ): Promise<VaultKeys> {
   const observe = (member: Kms): Kms => observeKms(member, clock, onKmsCall);
@@ -36,5 +37,5 @@ export async function openKeys(
         "KEYMESH_TRUST_FILE: its meshPublicKey is not this vault's mesh key. The database or the file is another mesh's.",
     });
   }
-  return { kms, meshKey, seal: makeRowSeal(integrityKey, makeCredentialPolicies(config.credentialPolicy)) };
+  return { kms, meshKey, seal: makeRowSeal(integrityKey, policyOf) };
 }

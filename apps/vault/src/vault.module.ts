@@ -20,6 +20,7 @@ import { openKeys, type VaultKeys } from './open-keys.js';
 import { openLedgerLag } from './open-ledger-lag.js';
 import { openQuality } from './open-quality.js';
 import { openStore, type VaultStore } from './open-store.js';
+import { followCredentialPolicy } from './transport/follow-credential-policy.js';
 import { certifyKey } from './operations/certify-channel-key.js';
 import { vaultEntities } from './store/entities/index.js';
 import {
@@ -58,13 +59,17 @@ export function makeVaultService(
       () => store?.index.state(),
       () => ledgerLag?.ageMs(),
     ));
-  const keysOf = (kit: Pick<Kit, 'metrics' | 'config' | 'dataSource' | 'clock' | 'health'>) =>
-    (keys ??= openKeys(kit, ({ provider, call, outcome, durationMs }) => {
-      // Away, it is not down: keys in memory serve until their time is over.
-      kit.health.register(`kms.${provider}`, () => ({ status: outcome === 'success' ? 'ok' : 'degraded' }));
-      metricsOf(kit).kmsCalls.inc({ provider, call, outcome });
-      metricsOf(kit).kmsDuration.observe({ provider, call }, durationMs / 1_000);
-    }));
+  const keysOf = (kit: Omit<Kit, 'channelKeys'>) =>
+    (keys ??= openKeys(
+      kit,
+      followCredentialPolicy(kit, kit.config.credentialPolicy),
+      ({ provider, call, outcome, durationMs }) => {
+        // Away, it is not down: keys in memory serve until their time is over.
+        kit.health.register(`kms.${provider}`, () => ({ status: outcome === 'success' ? 'ok' : 'degraded' }));
+        metricsOf(kit).kmsCalls.inc({ provider, call, outcome });
+        metricsOf(kit).kmsDuration.observe({ provider, call }, durationMs / 1_000);
+      },
+    ));
 
   return {
     name: 'vault',

@@ -95,6 +95,13 @@ export const policyResource = (
   return { kind: 'policy', id: policyId, attributes: { twoPerson: known?.twoPerson ?? twoPerson } };
 };
 
+/** The credential policy as policies see it: one of the things that whoever writes policies writes. */
+export const CREDENTIAL_POLICY = {
+  kind: 'policy',
+  id: 'credential-policy',
+  attributes: { twoPerson: false },
+} as const satisfies PolicyRequest['resource'];
+
 /** Which request this is, for repeats. */
 export const requestKey = (call: Call) => ({
   principal: call.principal,

@@ -53,7 +53,7 @@ export interface Credential {
   readonly purgedAtMs: number | null;
   /** From one sequence; grows with every change of the credential or its versions. */
   readonly revision: number;
-  /** The credential policy of its namespace and type. No column, and not sealed: it is laid over the row whenever that is read. */
+  /** The credential policy of its namespace and type, as it holds now. No column, and not sealed: it is laid over the row. */
   readonly policy: CredentialPolicy;
 }
 

@@ -6,7 +6,7 @@ import { toVersion, type CredentialVersionEntity } from './entities/credential-v
 
 /** @throws CREDENTIAL_DAMAGED when the row is not as the vault wrote it. */
 export function openCredentialRow(seal: RowSeal, row: CredentialEntity): Credential {
-  const credential = toCredential(row, seal.policyOf(row.namespace, row.type));
+  const credential = toCredential(row, seal.policyOf);
   if (!seal.isCredential(credential, row.rowMac)) throw damaged(row.credentialId);
   return credential;
 }

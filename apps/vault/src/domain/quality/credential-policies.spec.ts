@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import { maxAgeMsOf, intervalSecondsOf } from './credential-policy.js';
-import { makeCredentialPolicies, parseCredentialPolicy } from './credential-policies.js';
+import { GENERAL_RULE_NAMES, parseCredentialPolicy, TYPE_RULE_NAMES } from '@keymesh/contracts';
+import { credentialTypes } from '../types/index.js';
+import { GENERAL_RULES, maxAgeMsOf, intervalSecondsOf } from './credential-policy.js';
+import { makeCredentialPolicies } from './credential-policies.js';
 
 const policiesOf = (file: unknown) => {
   const { policy, problems } = parseCredentialPolicy(JSON.stringify(file));
@@ -9,6 +11,15 @@ const policiesOf = (file: unknown) => {
 };
 
 describe('the credential policy', () => {
+  it('may name the rules that there are, and no others', () => {
+    expect(GENERAL_RULES.map(({ rule }) => rule)).toEqual([...GENERAL_RULE_NAMES]);
+    const general = new Set<string>(GENERAL_RULE_NAMES);
+    const ofTypes = Object.values(credentialTypes)
+      .flatMap(({ rules = [] }) => rules.map(({ rule }) => rule))
+      .filter((rule) => !general.has(rule));
+    expect([...new Set(ofTypes)].sort()).toEqual([...TYPE_RULE_NAMES].sort());
+  });
+
   it('is, where nothing is said, 12 characters, 90 days and a rotation every 30', () => {
     const policy = makeCredentialPolicies()('default', 'username_password');
     expect(policy).toMatchObject({

@@ -1,7 +1,7 @@
 import { CREDENTIAL_TYPES, type CredentialType, type Sensitivity } from '@keymesh/contracts';
 import { Column, Entity, PrimaryColumn, type ValueTransformer } from 'typeorm';
 import type { Credential, RotationSettings } from '../../domain/credential.js';
-import type { CredentialPolicy } from '../../domain/quality/credential-policy.js';
+import type { CredentialPolicyOf } from '../../domain/quality/credential-policy.js';
 
 /** A bigint that fits a number: revisions come from one sequence and stay far below 2^53. */
 export const bigintNumber: ValueTransformer = {
@@ -98,8 +98,11 @@ const msOrNull = (date: Date | null): number | null => date?.getTime() ?? null;
 const dateOrNull = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
 
 /** The row as the domain knows it; its HMAC is checked by {@link file://../sealed-rows.ts}. */
-export const toCredential = (row: CredentialEntity, policy: CredentialPolicy): Credential => ({
-  policy,
+export const toCredential = (row: CredentialEntity, policyOf: CredentialPolicyOf): Credential => ({
+  // Whatever holds when it is looked at: a row stays in memory for longer than a credential policy may.
+  get policy() {
+    return policyOf(row.namespace, row.type);
+  },
   credentialId: row.credentialId,
   namespaceId: row.namespaceId,
   namespace: row.namespace,
