@@ -1,14 +1,17 @@
 import { failure, type RequestInput, type ReplyOf, type RpcContract } from '@keymesh/contracts';
-import { fromBase64Url, Secret, signingKeyOf, systemClock } from '@keymesh/kernel';
+import { fromBase64Url, Secret, signingKeyOf, systemClock, type SigningKey } from '@keymesh/kernel';
 import { connectMesh, makeCaller } from '@keymesh/mesh';
 import { findHome, profileName } from './config.js';
 import { makeCredentials, type CallOptions, type Credentials } from './credentials.js';
+import { keepSession } from './identity/keep-session.js';
+import { openIdentitySession } from './identity/open-identity-session.js';
+import { makeSessionKeys } from './identity/session-keys.js';
 import { makeLeases, type Leases } from './leases.js';
-import { readProfile, type Profile } from './profile.js';
+import { readAnyProfile, type IdentityProfile, type Profile } from './profile.js';
 
 export interface ConnectOptions {
   /** A profile's name (default: KEYMESH_PROFILE, else `operator`), or the profile itself. */
-  readonly profile?: string | Profile;
+  readonly profile?: string | Profile | IdentityProfile;
   /** Folder that holds `profiles/`. Default: KEYMESH_HOME, else the nearest `.keymesh`. */
   readonly home?: string;
 }
@@ -35,34 +38,68 @@ export async function connect(options: ConnectOptions = {}): Promise<Keymesh> {
   const profile =
     typeof options.profile === 'object'
       ? options.profile
-      : await readProfile(findHome(options.home), profileName(options.profile));
-  const channelSeed = new Secret(fromBase64Url(profile.channelSeed) ?? failInvalid(), 'channel-seed');
-  const signingKey = signingKeyOf(channelSeed);
-  channelSeed.dispose();
+      : await readAnyProfile(findHome(options.home), profileName(options.profile));
+  const { principal, nkeySeed, signingKey, stop } = await identify(profile);
   const connection = await connectMesh({
     servers: profile.natsUrl,
-    nkeySeed: Secret.fromText(profile.nkeySeed, 'nkey-seed'),
-    principal: profile.principal,
+    nkeySeed,
+    principal,
+    ...(profile.tls === undefined ? {} : { tls: profile.tls }),
+  }).catch((error: unknown) => {
+    stop();
+    throw error;
   });
   const caller = makeCaller({
     connection,
-    principal: profile.principal,
+    principal,
     signingKey,
     meshPublicKey: profile.meshPublicKey,
     clock: systemClock,
   });
   const close = async (): Promise<void> => {
+    stop();
     caller.close();
     await connection.close();
   };
   return {
-    principal: profile.principal,
+    principal,
     credentials: makeCredentials(connection, caller),
     leases: makeLeases(connection, caller),
     call: (contract, request, callOptions) => caller.call(contract, request, callOptions),
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Who somebody is, and how that ends. */
+interface Identified {
+  readonly principal: string;
+  readonly nkeySeed: Secret;
+  readonly signingKey: SigningKey;
+  readonly stop: () => void;
+}
+
+const identify = (profile: Profile | IdentityProfile): Promise<Identified> | Identified =>
+  'identity' in profile ? identifyByProof(profile) : identifyByKeys(profile);
+
+function identifyByKeys({ name, principal, nkeySeed, channelSeed, session }: Profile): Identified {
+  if (session !== undefined && Date.parse(session.expiresAt) <= Date.now())
+    throw failure('PROFILE_INVALID', {
+      publicMessage: `The login of the profile "${name}" has ended. Give \`keymesh login\` again.`,
+    });
+  const seed = new Secret(fromBase64Url(channelSeed) ?? failInvalid(), 'channel-seed');
+  const signingKey = signingKeyOf(seed);
+  seed.dispose();
+  return { principal, nkeySeed: Secret.fromText(nkeySeed, 'nkey-seed'), signingKey, stop: () => undefined };
+}
+
+async function identifyByProof(profile: IdentityProfile): Promise<Identified> {
+  const keys = makeSessionKeys();
+  keys.channelSeed.dispose();
+  const open = () => openIdentitySession(profile, profile.identity, keys);
+  const session = await open();
+  const { stop } = keepSession(open, session, {});
+  return { principal: session.principal, nkeySeed: keys.nkeySeed, signingKey: keys.signingKey, stop };
 }
 
 function failInvalid(): never {

@@ -6,6 +6,17 @@ export { IssuedLease, type Leases } from './leases.js';
 export type { CredentialChanges, LifecycleOperations, ListFilter, WhichCredential } from './lifecycle.js';
 export { RetrievedCredential } from './retrieved-credential.js';
 export type { Watch } from './watch-credential.js';
-export { readProfile, writeProfile, profileSchema, type Profile } from './profile.js';
+export {
+  identityProfileSchema,
+  profileSchema,
+  readAnyProfile,
+  readProfile,
+  writeProfile,
+  type IdentityProfile,
+  type Profile,
+} from './profile.js';
+export type { IdentitySource } from './identity/identity-proof.js';
+export { openIdentitySession, type MeshPlace } from './identity/open-identity-session.js';
+export { makeSessionKeys, type SessionKeyPair } from './identity/session-keys.js';
 export { findHome, profileName } from './config.js';
 export { Secret, KeymeshError } from '@keymesh/kernel';

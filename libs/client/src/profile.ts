@@ -3,8 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { clientPrincipalName, failure, PRINCIPAL_KINDS } from '@keymesh/contracts';
 import { z } from 'zod';
+import { identitySource } from './identity/identity-proof.js';
 
 const base64Url32 = z.string().length(43);
+/** PEM files. */
+const meshTls = z.strictObject({
+  caFile: z.string().optional(),
+  certFile: z.string().optional(),
+  keyFile: z.string().optional(),
+});
 
 /** Who somebody is towards one mesh: `KEYMESH_HOME/profiles/<name>.json`, mode 0600. Holds the seeds of both keys. */
 export const profileSchema = z.strictObject({
@@ -20,16 +27,43 @@ export const profileSchema = z.strictObject({
   nkeySeed: z.string().startsWith('SU'),
   /** Ed25519 seed of the channel key, 32 bytes base64url. */
   channelSeed: base64Url32,
+  tls: meshTls.optional(),
+  /** Of a login: its keys are good until then, and sign no statement. */
+  session: z.strictObject({ expiresAt: z.iso.datetime() }).optional(),
 });
 export type Profile = z.output<typeof profileSchema>;
+
+/** Somebody without keys of its own: opens a session with a proof of identity, and prolongs it, for as long as it is connected. Nothing secret. */
+export const identityProfileSchema = z.strictObject({
+  v: z.literal(1),
+  name: z.string(),
+  meshId: z.string(),
+  meshPublicKey: base64Url32,
+  natsUrl: z.string(),
+  identity: identitySource,
+  tls: meshTls.optional(),
+});
+export type IdentityProfile = z.output<typeof identityProfileSchema>;
 
 const pathOf = (home: string, name: string): string => join(home, 'profiles', `${name}.json`);
 
 /**
- * Reads a profile.
- * @throws PROFILE_NOT_FOUND, PROFILE_INVALID (damaged, or readable by others than its owner).
+ * Reads a profile with keys.
+ * @throws PROFILE_NOT_FOUND, PROFILE_INVALID (damaged, readable by others than its owner, or without keys of its own).
  */
 export async function readProfile(home: string, name: string): Promise<Profile> {
+  const profile = await readAnyProfile(home, name);
+  if ('nkeySeed' in profile) return profile;
+  throw failure('PROFILE_INVALID', {
+    publicMessage: `The profile "${name}" has no keys of its own, which this takes. Use one that was enrolled.`,
+  });
+}
+
+/**
+ * Reads a profile, with keys or with a proof of identity instead.
+ * @throws PROFILE_NOT_FOUND, PROFILE_INVALID (damaged, or readable by others than its owner).
+ */
+export async function readAnyProfile(home: string, name: string): Promise<Profile | IdentityProfile> {
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) throw failure('PROFILE_NOT_FOUND');
   const path = pathOf(home, name);
   const file = await stat(path).catch(() => undefined);
@@ -43,13 +77,15 @@ export async function readProfile(home: string, name: string): Promise<Profile> 
       publicMessage: `The profile "${name}" is readable by others. Run chmod 600 on its file, and consider its keys known.`,
     });
   }
-  const parsed = profileSchema.safeParse(parse(await readFile(path, 'utf8')));
+  const parsed = z
+    .union([profileSchema, identityProfileSchema])
+    .safeParse(parse(await readFile(path, 'utf8')));
   if (!parsed.success) throw failure('PROFILE_INVALID');
   return parsed.data;
 }
 
 /** Writes a profile whole or not at all, mode 0600. Replaces one of the same name. */
-export async function writeProfile(home: string, profile: Profile): Promise<void> {
+export async function writeProfile(home: string, profile: Profile | IdentityProfile): Promise<void> {
   await mkdir(join(home, 'profiles'), { recursive: true, mode: 0o700 });
   const path = pathOf(home, profile.name);
   const temporary = `${path}.${randomUUID()}`;

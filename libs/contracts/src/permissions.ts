@@ -1,7 +1,9 @@
 import { SERVICES, servicePrincipal, type ServiceName } from './identity.js';
 import { CONSUMERS, POLICY_BUCKET, POLICY_BUNDLE_KEY, type ConsumerDeclaration } from './streams.js';
 import { rpcSubject } from './rpc.js';
+import { describeChannel } from './operations/channel.js';
 import { enrolPrincipal } from './operations/policy.js';
+import { openSession } from './operations/sessions.js';
 import { subjects } from './subjects.js';
 
 // Who may publish and subscribe what on the bus. ADR 0001. INVARIANT: nobody gets `allow_responses`: a reply goes to an
@@ -149,6 +151,12 @@ export const clientPermissions = (principal: string): SubjectPermissions => ({
 export const enrolmentPermissions = (principal: string): SubjectPermissions => ({
   publish: [rpcSubject(enrolPrincipal, principal)],
   subscribe: [inboxOf(principal)],
+});
+
+/** Somebody who has a proof of identity and no key yet: learns what to seal to, and asks. @param asker `sessionAskerOf` its nkey */
+export const sessionPermissions = (asker: string): SubjectPermissions => ({
+  publish: [rpcSubject(describeChannel.policy, asker), rpcSubject(openSession, asker)],
+  subscribe: [inboxOf(asker)],
 });
 
 /** Subjects that the account SIEM may use of MESH's JetStream: pull and acknowledge its one durable consumer. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { fromBase64Url, lengthPrefixed, signTextFor, verifyFor, type SigningKey } from '@keymesh/kernel';
 import type { BundleSession } from './identity-rule-statements.js';
 import type { SessionRequest } from './operations/sessions.js';
@@ -34,3 +35,10 @@ export const certificateProofBytes = (
   { meshId, nkey, channelKey }: SessionKeys,
   notAfter: string,
 ): Uint8Array => lengthPrefixed('keymesh/v1/certificate-proof', meshId, nkey, channelKey, notAfter);
+
+/** User name in CONNECT of who wants to open a session, and nothing else. */
+export const SESSION_USER = 'session';
+
+/** Under which name somebody asks for a session: nobody's, made of the fresh nkey, so that each has subjects and an inbox of its own. */
+export const sessionAskerOf = (nkey: string): string =>
+  `session-${createHash('sha256').update(nkey).digest('hex').slice(0, 40)}`;

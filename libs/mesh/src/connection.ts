@@ -1,6 +1,6 @@
 import { failure, subjects } from '@keymesh/contracts';
 import { toBase64Url, utf8, type Secret } from '@keymesh/kernel';
-import { connect, type Authenticator, type NatsConnection } from '@nats-io/transport-node';
+import { connect, type Authenticator, type NatsConnection, type TlsOptions } from '@nats-io/transport-node';
 import { translateConnectError } from './nats-failures.js';
 import { nkeyPairOf } from './nkey.js';
 
@@ -16,6 +16,15 @@ export interface ConnectionLogger {
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
+/** PEM files for TLS. */
+export interface MeshTls {
+  /** The authority that signed the server's certificate. */
+  readonly caFile?: string | undefined;
+  /** This client's own, where the server asks for one (`verify: true`). */
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
+}
+
 export interface ConnectMeshOptions {
   /** `nats://host:port`, or several. */
   readonly servers: string | readonly string[];
@@ -23,8 +32,9 @@ export interface ConnectMeshOptions {
   readonly nkeySeed: Secret;
   /** The inbox prefix is made of it: the server lets nobody else read there. */
   readonly principal: string;
-  /** PEM file of the authority that signed the server's certificate. */
-  readonly tlsCaFile?: string;
+  /** Told to the auth callout beside the nkey. */
+  readonly user?: string;
+  readonly tls?: MeshTls;
   readonly logger?: ConnectionLogger;
 }
 
@@ -52,7 +62,7 @@ export async function connectMesh(options: ConnectMeshOptions): Promise<MeshConn
   const nats = await connect({
     servers: typeof servers === 'string' ? servers : [...servers],
     name: principal,
-    authenticator: nkeyAuthenticator(nkeySeed),
+    authenticator: nkeyAuthenticator(nkeySeed, options.user),
     inboxPrefix: subjects.inboxPrefix(principal),
     maxReconnectAttempts: -1,
     reconnectDelayHandler: delays.next,
@@ -62,7 +72,7 @@ export async function connectMesh(options: ConnectMeshOptions): Promise<MeshConn
     noAsyncTraces: true,
     // At a JWT's expiry with the callout away the client would otherwise close for good.
     ignoreAuthErrorAbort: true,
-    ...(options.tlsCaFile === undefined ? {} : { tls: { caFile: options.tlsCaFile } }),
+    ...(options.tls === undefined ? {} : { tls: tlsOf(options.tls) }),
   }).catch((error: unknown) => {
     throw translateConnectError(error);
   });
@@ -87,10 +97,17 @@ function makeReconnectDelays(): { readonly next: () => number; readonly reset: (
 }
 
 /** Signs the server's nonce at every connect. Proves a connection and nothing else: the server chooses the nonce. */
-function nkeyAuthenticator(seed: Secret): Authenticator {
+function nkeyAuthenticator(seed: Secret, user: string | undefined): Authenticator {
   const { publicKey, sign } = nkeyPairOf(seed);
-  return (nonce = '') => ({ nkey: publicKey, sig: toBase64Url(sign(utf8(nonce))) });
+  const named = user === undefined ? {} : { user };
+  return (nonce = '') => ({ ...named, nkey: publicKey, sig: toBase64Url(sign(utf8(nonce))) });
 }
+
+const tlsOf = ({ caFile, certFile, keyFile }: MeshTls): TlsOptions => ({
+  ...(caFile === undefined ? {} : { caFile }),
+  ...(certFile === undefined ? {} : { certFile }),
+  ...(keyFile === undefined ? {} : { keyFile }),
+});
 
 function watch(
   nats: NatsConnection,

@@ -2,6 +2,7 @@ export {
   type ConnectionLogger,
   type ConnectMeshOptions,
   type MeshConnection,
+  type MeshTls,
   connectMesh,
 } from './connection.js';
 export {

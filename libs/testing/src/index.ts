@@ -1,3 +1,4 @@
+export { makeCertificate, type CertificateOptions, type TestCertificate } from './certificates.js';
 export { makeTestClock, type TestClock } from './clock.js';
 export { eventually } from './eventually.js';
 export { expectCode } from './expect-code.js';

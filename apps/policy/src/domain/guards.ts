@@ -20,3 +20,15 @@ export const takingsOf = ({ directory }: PolicyState, principal: string, nowMs: 
   directory.taken.filter(
     (taking) => taking.principal === principal && (taking.until === null || Date.parse(taking.until) > nowMs),
   );
+
+/** A principal's nkeys: for good, and of its sessions. */
+export const nkeysOf = (
+  { directory }: Pick<PolicyState, 'directory'>,
+  principal: string,
+): readonly string[] => [
+  ...(directory.find(principal)?.nkeys ?? []),
+  ...directory
+    .sessions()
+    .filter((session) => session.principal === principal)
+    .map(({ nkey }) => nkey),
+];

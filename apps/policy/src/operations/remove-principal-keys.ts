@@ -3,7 +3,7 @@ import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
 import { requestKey, type OperationPorts } from '../domain/authorize.js';
 import { readFreshStatement } from '../domain/fresh-statement.js';
-import { findPrincipal } from '../domain/guards.js';
+import { findPrincipal, nkeysOf } from '../domain/guards.js';
 import { authorizeKeyChange, checkOwnChange } from '../domain/key-change.js';
 import type { CutRemovedKeys } from '../domain/ports.js';
 
@@ -36,6 +36,6 @@ export const makeRemovePrincipalKeys =
       return { change: { statements: [text] }, records: [{ record }], reply: answer };
     });
     if (nkeys.length > 0)
-      await cutRemovedKeys(principal, book.current().directory.find(principal)?.nkeys ?? []);
+      await cutRemovedKeys(principal, nkeysOf(book.current(), principal));
     return reply;
   };

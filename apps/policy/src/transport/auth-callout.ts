@@ -1,3 +1,4 @@
+import { SESSION_USER } from '@keymesh/contracts';
 import { fromUtf8, utf8, type Clock } from '@keymesh/kernel';
 import type { NkeyPair } from '@keymesh/mesh';
 import type { KeyPair } from '@nats-io/nkeys';
@@ -94,6 +95,7 @@ const askOf = ({
   nkey: client.nkey,
   signature: client.sig,
   nonce: info.nonce ?? request_nonce,
+  wantsSession: client.user === SESSION_USER,
   serverId: server.id,
   clientId: info.id ?? 0,
   host: info.host,

@@ -23,7 +23,11 @@ export const authorizationClaims = z.object({
       host: z.string().optional(),
       nonce: z.string().optional(),
     }),
-    connect_opts: z.object({ nkey: z.string().optional(), sig: z.string().optional() }),
+    connect_opts: z.object({
+      nkey: z.string().optional(),
+      sig: z.string().optional(),
+      user: z.string().optional(),
+    }),
     type: z.literal('authorization_request'),
   }) satisfies z.ZodType<Pick<AuthorizationRequest, 'user_nkey'>>,
 });
