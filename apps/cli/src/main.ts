@@ -7,6 +7,7 @@ import { backupCommand } from './commands/backup-commands.js';
 import { batchCommand } from './commands/batch-commands.js';
 import { breakGlassCommand } from './commands/break-glass-commands.js';
 import { credentialCommands } from './commands/credential-commands.js';
+import { credentialPolicyCommand } from './commands/credential-policy-commands.js';
 import { enrolCommand } from './commands/enrol-command.js';
 import { exportCommand } from './commands/export-commands.js';
 import { findingsCommand } from './commands/finding-command.js';
@@ -45,6 +46,7 @@ export function makeProgram(): Command {
     importCommand(),
     templateCommand(),
     typeCommand(),
+    credentialPolicyCommand(),
     principalCommand(),
     ...grantCommands(),
     policyCommand().addCommand(explainCommand()).addCommand(simulateCommand()),
