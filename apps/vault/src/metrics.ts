@@ -19,6 +19,8 @@ export interface VaultMetrics {
   readonly retiredKekRows: Gauge;
   /** Batches of key jobs, by what came of them. */
   readonly keyJobBatches: Counter<'kind' | 'outcome'>;
+  /** Decisions by what came of making them again with the policies in the shadow. */
+  readonly shadowDecisions: Counter<'outcome'>;
   readonly outboxPublished: Counter;
   readonly outboxRetries: Counter;
 }
@@ -83,6 +85,11 @@ export function makeVaultMetrics(
     }),
     rateLimited: counter('keymesh_vault_rate_limited_total', 'Requests refused by the rate limit.'),
     ...keyMetrics(registers),
+    shadowDecisions: counter(
+      'keymesh_policy_shadow_decisions_total',
+      'Decisions by what came of making them again with the policies in the shadow.',
+      ['outcome'],
+    ),
     outboxPublished: counter('keymesh_outbox_published_total', 'Outbox entries that were published.'),
     outboxRetries: counter('keymesh_outbox_retries_total', 'Outbox batches that failed and come again.'),
   };

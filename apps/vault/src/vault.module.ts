@@ -11,6 +11,7 @@ import { keyOperations } from './compose/keys.js';
 import { leaseOperations } from './compose/leases.js';
 import { startLifecycleJobs } from './compose/lifecycle.js';
 import { makePorts, type VaultPorts } from './compose/ports.js';
+import { shadowOperations } from './compose/shadow.js';
 import { typeOperations } from './compose/types.js';
 import { versionOperations } from './compose/versions.js';
 import { readVaultConfig, type VaultConfig } from './config.js';
@@ -28,6 +29,7 @@ import {
   CREDENTIAL_CONTRACTS,
   KEY_CONTRACTS,
   LEASE_CONTRACTS,
+  SHADOW_CONTRACTS,
   TYPE_CONTRACTS,
   VERSION_CONTRACTS,
 } from './transport/contracts.js';
@@ -41,6 +43,7 @@ const GROUPS = [
   CREDENTIAL_CONTRACTS,
   KEY_CONTRACTS,
   LEASE_CONTRACTS,
+  SHADOW_CONTRACTS,
   TYPE_CONTRACTS,
   VERSION_CONTRACTS,
 ];
@@ -107,5 +110,6 @@ const allOperations = async (ports: VaultPorts): Promise<VaultOperations> => ({
   ...versionOperations(ports),
   ...(await keyOperations(ports)),
   ...leaseOperations(ports),
+  ...shadowOperations(ports),
   ...typeOperations(ports),
 });

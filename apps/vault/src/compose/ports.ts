@@ -26,6 +26,7 @@ import { limited, whileLedgered } from '../transport/operations.js';
 import { makeVaultLock, type VaultLock } from '../domain/vault-lock.js';
 import { makePolicyPort } from '../transport/policy-port.js';
 import { recordRefusedSums } from '../transport/refused-sums.js';
+import { besideShadow, startShadow } from './shadow.js';
 
 /** All that operations need of the world; each takes what it names. */
 export interface VaultPorts extends VaultStore, VaultQuality {
@@ -58,7 +59,7 @@ export function makePorts(
   metrics: VaultMetrics,
 ): VaultPorts {
   const { clock, instance, journal, config, dataSource } = kit;
-  const policy = makePolicyPort(kit.policy, clock);
+  const policy = besideShadow(makePolicyPort(kit.policy, clock), startShadow(kit, metrics));
   const lock = makeVaultLock({
     startLocked: config.startLocked,
     dropKeys() {
@@ -66,7 +67,7 @@ export function makePorts(
       kms.forget();
       store.versions.forget?.();
       // What is about to be released is looked up again first, and finds the vault locked.
-      store.index.invalidateAll();
+      store.index.withdrawAll();
     },
   });
   const keyring = makeKeyring({

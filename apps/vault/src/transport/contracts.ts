@@ -32,6 +32,7 @@ import {
   reencryptNamespace,
   restoreCredential,
   retrieveCredential,
+  reportShadow,
   revealVersion,
   revokeLease,
   revokeLeases,
@@ -100,3 +101,6 @@ export const VERSION_CONTRACTS = {
 
 /** Leases of issued values. */
 export const LEASE_CONTRACTS = { issueLease, renewLease, revokeLease, revokeLeases, listLeases };
+
+/** What policies in the shadow would have decided otherwise. */
+export const SHADOW_CONTRACTS = { reportShadow };

@@ -8,6 +8,7 @@ import type {
   CREDENTIAL_CONTRACTS,
   KEY_CONTRACTS,
   LEASE_CONTRACTS,
+  SHADOW_CONTRACTS,
   TYPE_CONTRACTS,
   VERSION_CONTRACTS,
 } from './contracts.js';
@@ -18,6 +19,7 @@ export const OPERATIONS = Symbol('keymesh.vault.operations');
 export type BatchOperations = HandlersOf<typeof BATCH_CONTRACTS>;
 export type CredentialOperations = HandlersOf<typeof CREDENTIAL_CONTRACTS>;
 export type LeaseOperations = HandlersOf<typeof LEASE_CONTRACTS>;
+export type ShadowOperations = HandlersOf<typeof SHADOW_CONTRACTS>;
 export type VersionOperations = HandlersOf<typeof VERSION_CONTRACTS>;
 export type TypeOperations = HandlersOf<typeof TYPE_CONTRACTS>;
 export type KeyOperations = HandlersOf<typeof KEY_CONTRACTS>;
@@ -27,7 +29,8 @@ export type VaultOperations = TypeOperations &
   BatchOperations &
   VersionOperations &
   KeyOperations &
-  LeaseOperations;
+  LeaseOperations &
+  ShadowOperations;
 
 /**
  * Puts the rate limit in front of an operation, so that what it refuses never reaches the journal.
