@@ -1,7 +1,7 @@
 import { policyToJson, type PolicyJson } from '@cedar-policy/cedar-wasm/nodejs';
 
 /** Context attributes whose value is new every time: what depends on them is not cached. */
-export const UNCACHEABLE_CONTEXT = ['time', 'risk', 'approvals'] as const;
+const UNCACHEABLE_CONTEXT = ['time'] as const;
 
 type Variable = 'principal' | 'resource' | 'context';
 
@@ -61,12 +61,26 @@ function visit(node: unknown, reads: Readonly<Record<Variable, Collected>>): voi
   }
   if (!isRecord(node)) return;
   if (isVariable(node.Var)) reads[node.Var].whole = true;
+  if ('__entity' in node) for (const variable of mayBe(node.__entity)) reads[variable].whole = true;
   for (const [key, value] of Object.entries(node)) {
     const attribute = key === '.' || key === 'has' ? attributeRead(value) : undefined;
     if (attribute !== undefined) reads[attribute.of].attributes.add(attribute.name);
-    else if (!(key === 'in' && asksForRoles(value))) visit(value, reads);
+    else if (!(key === 'in' && asksForRoles(value)) && !(key === 'is' && asksForType(value)))
+      visit(value, reads);
   }
 }
+
+/** What an entity that a condition names may turn out to be in a request: what is asked of it then depends on who asks, and of what. */
+function mayBe(entity: unknown): readonly ('principal' | 'resource')[] {
+  const type = isRecord(entity) ? entity.type : undefined;
+  if (type === 'Keymesh::Role' || type === 'Keymesh::Action') return [];
+  if (type === 'Keymesh::Principal') return ['principal'];
+  return ['principal', 'resource'];
+}
+
+// `resource is Keymesh::Credential`: the kind of the resource is always told apart, and there is one type of principal.
+const asksForType = (node: unknown): boolean =>
+  isRecord(node) && isRecord(node.left) && isVariable(node.left.Var) && node.in === undefined;
 
 // `context.a`, `context has a`, `context has a.b` (an attribute list); undefined when it is not about a variable itself.
 function attributeRead(node: unknown): { readonly of: Variable; readonly name: string } | undefined {
