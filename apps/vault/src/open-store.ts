@@ -46,7 +46,7 @@ export async function openStore(
     seal,
     clock,
     onChanged: index.invalidate,
-    onUnknown: index.invalidateAll,
+    onUnknown: index.withdrawAll,
   });
   // In this order: what changes from now on is heard of, then everything is read.
   await sync.start();
@@ -68,9 +68,10 @@ export async function openStore(
         changed === 'repeated'
           ? undefined
           : { nameTag: seal.nameTag(changed.name), credentialId: changed.credentialId };
-      if (change === undefined) index.invalidateAll();
-      else index.invalidate(change.nameTag, change.credentialId);
-      await sync.tell(change, changed === 'repeated' || changed.awaitEveryone === true);
+      const withdraws = changed === 'repeated' || changed.awaitEveryone === true;
+      if (change === undefined) index.withdrawAll();
+      else index.invalidate(change.nameTag, change.credentialId, withdraws);
+      await sync.tell(change, withdraws);
     },
   });
   const versions = makeVersionReader({

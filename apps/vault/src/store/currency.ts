@@ -1,5 +1,6 @@
 import { failure } from '@keymesh/contracts';
 import { SECOND, type Clock } from '@keymesh/kernel';
+import { makeDirtyKeys } from './dirty-keys.js';
 
 /** How long an answer of Postgres counts as current: an instance serves from memory only within it. */
 export const CURRENCY_MS = SECOND;
@@ -21,12 +22,15 @@ export interface Currency {
   /** Makes memory current for these keys. @returns whether it is stale instead. @throws STORE_UNAVAILABLE when it is too old */
   settle(keys: readonly string[]): Promise<boolean>;
   isCurrent(keys: readonly string[]): boolean;
-  /** While Postgres is away: whether what is known may still be served. */
-  mayServeStale(): boolean;
+  /** While Postgres is away: whether what is known of these keys may still be served. */
+  mayServeStale(keys: readonly string[]): boolean;
   /** Asks Postgres now (or shares a question that has begun). @returns whether it answered. */
   refresh(): Promise<boolean>;
   invalidate(...keys: readonly string[]): void;
-  invalidateAll(): void;
+  /** As invalidate; and until Postgres has answered again, nothing of these keys is served as stale either. */
+  withdraw(...keys: readonly string[]): void;
+  /** Anything may have changed and been withdrawn. */
+  withdrawAll(): void;
   dirtyKeys(): readonly string[];
   state(): { readonly ageMs: number; readonly away: boolean };
 }
@@ -37,8 +41,7 @@ export interface Currency {
  */
 export function makeCurrency(options: CurrencyOptions): Currency {
   const { clock } = options;
-  const dirtySince = new Map<string, number>();
-  let allDirtySince = -Infinity;
+  const dirty = makeDirtyKeys(clock);
   let readAt = -Infinity;
   let failedAt = -Infinity;
   let asking: { readonly startedAt: number; readonly answered: Promise<boolean> } | undefined;
@@ -47,7 +50,7 @@ export function makeCurrency(options: CurrencyOptions): Currency {
     try {
       await options.refresh();
       readAt = startedAt;
-      for (const [key, since] of dirtySince) if (since < startedAt) dirtySince.delete(key);
+      dirty.answered(startedAt);
       options.onRefresh?.('success', clock.monotonic() - startedAt);
       return true;
     } catch {
@@ -65,35 +68,34 @@ export function makeCurrency(options: CurrencyOptions): Currency {
     }
     return asking.answered;
   };
-  const dirtiest = (keys: readonly string[]): number =>
-    Math.max(allDirtySince, ...keys.map((key) => dirtySince.get(key) ?? -Infinity));
   /** Shared by all who wait for one question: when it hangs, nobody waits anew. */
   const patienceMs = (): number =>
     asking === undefined ? AWAY_AFTER_MS : AWAY_AFTER_MS - (clock.monotonic() - asking.startedAt);
   const isCurrent = (keys: readonly string[]): boolean =>
-    clock.monotonic() - readAt < CURRENCY_MS && readAt > dirtiest(dirtySince.size === 0 ? [] : keys);
-  const mayServeStale = (): boolean => clock.monotonic() - readAt < options.staleForSeconds * SECOND;
+    clock.monotonic() - readAt < CURRENCY_MS && readAt > dirty.since(keys);
+  // INVARIANT: who was told that something is taken away, or may have missed being told, does not go on with what it knew.
+  const mayServeStale = (keys: readonly string[]): boolean =>
+    clock.monotonic() - readAt < options.staleForSeconds * SECOND && !dirty.areWithdrawn(keys, readAt);
 
   return {
     async settle(keys) {
       if (isCurrent(keys)) return false;
       if (clock.monotonic() - failedAt >= AWAY_FOR_MS) {
-        const answered = await within(patienceMs(), () => askSince(dirtiest(keys)));
+        const answered = await within(patienceMs(), () => askSince(dirty.since(keys)));
         if (answered && isCurrent(keys)) return false;
         // Invalidated again meanwhile: that writer has not been answered yet, so what was read may be told.
-        if (answered && clock.monotonic() - readAt < CURRENCY_MS && readAt > allDirtySince) return false;
+        if (answered && clock.monotonic() - readAt < CURRENCY_MS && readAt > dirty.allSince()) return false;
       }
-      if (!mayServeStale()) throw failure('STORE_UNAVAILABLE');
+      if (!mayServeStale(keys)) throw failure('STORE_UNAVAILABLE');
       return true;
     },
     isCurrent,
     mayServeStale,
     refresh: () => askSince(-Infinity),
-    invalidate: (...keys) => {
-      for (const key of keys) dirtySince.set(key, clock.monotonic());
-    },
-    invalidateAll: () => void (allDirtySince = clock.monotonic()),
-    dirtyKeys: () => [...dirtySince.keys()],
+    invalidate: (...keys) => dirty.invalidate(keys),
+    withdraw: (...keys) => dirty.withdraw(keys),
+    withdrawAll: () => dirty.withdrawAll(),
+    dirtyKeys: () => dirty.list(),
     state: () => ({
       ageMs: clock.monotonic() - readAt,
       away: failedAt > readAt || clock.monotonic() - readAt > 2 * CURRENCY_MS,

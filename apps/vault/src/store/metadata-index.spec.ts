@@ -97,7 +97,7 @@ describe('the metadata index', () => {
   it('asks again for a name that was invalidated, and only for that', async () => {
     postgres.write(aCredential({ name: 'b', credentialId: '2', revision: 2 }));
     clock.advance(1);
-    index.invalidate('tag of b', '2');
+    index.invalidate('tag of b', '2', false);
     clock.advance(1);
     expect((await revisionOf('a')).revision).toBe(1);
     expect(postgres.control.questions).toBe(1);
@@ -112,7 +112,7 @@ describe('the metadata index', () => {
     const before = revisionOf('b'); // the question that began before the write
     clock.advance(1);
     postgres.write(aCredential({ name: 'b', credentialId: '2', revision: 2 }));
-    index.invalidate('tag of b', '2');
+    index.invalidate('tag of b', '2', false);
     clock.advance(1);
     const after = revisionOf('b');
     answer();
@@ -124,7 +124,7 @@ describe('the metadata index', () => {
     const found = await index.findByName('a');
     expect(index.stillHolds(found)).toBe(true);
     clock.advance(1);
-    index.invalidate('tag of a', '1');
+    index.invalidate('tag of a', '1', false);
     expect(index.stillHolds(found)).toBe(false);
     clock.advance(1);
     await revisionOf('a');
@@ -137,7 +137,7 @@ describe('the metadata index', () => {
 
   it('forgets everything when messages may have been missed', async () => {
     clock.advance(1);
-    index.invalidateAll();
+    index.withdrawAll();
     clock.advance(1);
     await revisionOf('a');
     expect(postgres.control.questions).toBe(2);
@@ -152,6 +152,44 @@ describe('the metadata index', () => {
     clock.advance(899_000);
     await expectCode(revisionOf('a'), 'STORE_UNAVAILABLE');
     expect(index.stillHolds(lookup)).toBe(false);
+    postgres.control.away = false;
+    clock.advance(1_000);
+    expect(await revisionOf('a')).toEqual({ revision: 1, stale: false });
+  });
+
+  // Else an instance without Postgres would go on revealing, for a quarter of an hour, what it has acknowledged as destroyed.
+  it('does not serve as stale what it was told is taken away, until Postgres has answered', async () => {
+    postgres.write(aCredential({ name: 'b', credentialId: '2', revision: 2 }));
+    clock.advance(1_000);
+    await revisionOf('b');
+    clock.advance(1_000);
+    postgres.control.away = true;
+    const found = await index.findByName('a');
+    expect(found.stale).toBe(true);
+    clock.advance(1);
+    index.invalidate('tag of a', '1', true);
+    expect(index.stillHolds(found)).toBe(false);
+    await expectCode(revisionOf('a'), 'STORE_UNAVAILABLE');
+    await expectCode(index.findById('1'), 'STORE_UNAVAILABLE');
+    expect(await revisionOf('b')).toEqual({ revision: 2, stale: true }); // of others nothing was taken away
+    index.invalidate('tag of b', '2', false);
+    expect(await revisionOf('b')).toEqual({ revision: 2, stale: true }); // a new version takes nothing away
+    postgres.control.away = false;
+    clock.advance(1_000);
+    expect(await revisionOf('a')).toEqual({ revision: 1, stale: false });
+    clock.advance(1_000);
+    postgres.control.away = true;
+    expect(await revisionOf('a')).toEqual({ revision: 1, stale: true });
+  });
+
+  it('serves nothing as stale when messages may have been missed while Postgres is away', async () => {
+    clock.advance(1_000);
+    postgres.control.away = true;
+    const found = await index.findByName('a');
+    clock.advance(1);
+    index.withdrawAll();
+    expect(index.stillHolds(found)).toBe(false);
+    await expectCode(revisionOf('a'), 'STORE_UNAVAILABLE');
     postgres.control.away = false;
     clock.advance(1_000);
     expect(await revisionOf('a')).toEqual({ revision: 1, stale: false });

@@ -26,10 +26,13 @@ export interface CoherentIndex extends MetadataIndex {
   /** Reads everything for the first time, then polls. @throws STORE_UNAVAILABLE */
   readonly start: () => Promise<void>;
   readonly stop: () => void;
-  /** Somebody changed the credential of this name (its tag): what memory says of it does not count any more. */
-  readonly invalidate: (nameTag: string, credentialId: string) => void;
-  /** Invalidations may have been missed: nothing in memory counts until Postgres was asked. */
-  readonly invalidateAll: () => void;
+  /**
+   * Somebody changed the credential of this name (its tag): what memory says of it does not count any more. @param withdrawn something
+   * was taken away: it is not served as stale either, should Postgres be away.
+   */
+  readonly invalidate: (nameTag: string, credentialId: string, withdrawn: boolean) => void;
+  /** Messages may have been missed: nothing in memory counts, as stale neither, until Postgres was asked. */
+  readonly withdrawAll: () => void;
   /** For health and metrics. */
   readonly state: () => { readonly credentials: number; readonly ageMs: number; readonly away: boolean };
 }
@@ -76,15 +79,18 @@ export function makeMetadataIndex(options: MetadataIndexOptions): CoherentIndex 
     },
     stillHolds({ credential, stale }) {
       if (credential === undefined || !entries.isLatest(credential)) return false;
-      return stale ? currency.mayServeStale() : currency.isCurrent([credential.credentialId]);
+      return stale
+        ? currency.mayServeStale([credential.credentialId])
+        : currency.isCurrent([credential.credentialId]);
     },
     async start() {
       if (!(await currency.refresh())) throw failure('STORE_UNAVAILABLE');
       poll();
     },
     stop: () => clearTimeout(timer),
-    invalidate: (tag, credentialId) => currency.invalidate(tag, credentialId),
-    invalidateAll: () => currency.invalidateAll(),
+    invalidate: (tag, credentialId, withdrawn) =>
+      withdrawn ? currency.withdraw(tag, credentialId) : currency.invalidate(tag, credentialId),
+    withdrawAll: () => currency.withdrawAll(),
     state: () => ({ credentials: entries.size(), ...currency.state() }),
   };
 }

@@ -1,21 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { subjects } from '@keymesh/contracts';
-import { SECOND, toBase64Url, type Clock } from '@keymesh/kernel';
+import { MINUTE, SECOND, toBase64Url, type Clock } from '@keymesh/kernel';
 import type { MeshConnection } from '@keymesh/mesh';
 import { CURRENCY_MS } from '../store/currency.js';
 import { decodeSync, encodeSync, type SyncMessage, type SyncSeal } from './sync-message.js';
 
 const SUBJECT = subjects.invalidate('vault');
 const HELLO_EVERY_MS = CURRENCY_MS / 2;
-/** An instance not heard of for so long counts as gone. */
-const GONE_AFTER_MS = 5 * SECOND;
+/** An instance not heard of for so long counts as absent. */
+const ABSENT_AFTER_MS = 5 * SECOND;
+/** It may be that only the broker keeps it from us: for so long what is taken away waits its full second, unless it said goodbye. */
+const FORGOTTEN_AFTER_MS = 10 * MINUTE;
 
 export interface InstanceSyncOptions {
   readonly connection: MeshConnection;
   readonly instance: string;
   readonly seal: SyncSeal;
   readonly clock: Clock;
-  readonly onChanged: (nameTag: string, credentialId: string) => void;
+  /** @param withdrawn something was taken away, and whoever did it waits for our word. */
+  readonly onChanged: (nameTag: string, credentialId: string, withdrawn: boolean) => void;
   /** Messages may have been missed (the connection was lost), or somebody cannot say what changed. */
   readonly onUnknown: () => void;
 }
@@ -65,6 +68,10 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
   const receive = (data: Uint8Array): void => {
     const message = decodeSync(seal, data);
     if (message === undefined || message.from === instance) return;
+    if (message.kind === 'bye') {
+      others.left(message.from);
+      return;
+    }
     others.heard(message.from);
     if (message.kind === 'ack') asking.came(message.id, message.from);
     if (message.kind === 'lock') {
@@ -72,9 +79,10 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
       void obeyLock?.().then(() => quietly(() => send({ kind: 'ack', from: instance, id })));
     }
     if (message.kind !== 'changed') return;
-    if (message.change === undefined) options.onUnknown();
-    else options.onChanged(message.change.nameTag, message.change.credentialId);
-    if (message.wantsAck) send({ kind: 'ack', from: instance, id: message.id });
+    const { change, wantsAck } = message;
+    if (change === undefined) options.onUnknown();
+    else options.onChanged(change.nameTag, change.credentialId, wantsAck);
+    if (wantsAck) send({ kind: 'ack', from: instance, id: message.id });
   };
 
   return {
@@ -82,11 +90,12 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
       stop = await listen(options, receive, () => quietly(() => send({ kind: 'hello', from: instance })));
     },
     async tell(change, awaitEveryone) {
-      const asked = awaitEveryone ? others.present() : [];
+      const asked = awaitEveryone ? others.expected() : [];
       const what = change === undefined ? {} : { change };
       // After a second no instance serves what it read before the commit, told or not.
       await asking.ask(
-        (id) => ({ kind: 'changed', from: instance, id, ...what, wantsAck: asked.length > 0 }),
+        // Also where nobody was heard of lately: whoever hears it knows that something is taken away.
+        (id) => ({ kind: 'changed', from: instance, id, ...what, wantsAck: awaitEveryone }),
         asked,
       );
     },
@@ -98,7 +107,10 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
     },
     name: instance,
     present: () => others.present(),
-    stop: () => stop(),
+    stop() {
+      quietly(() => send({ kind: 'bye', from: instance }));
+      stop();
+    },
   };
 }
 
@@ -125,15 +137,28 @@ async function listen(
   };
 }
 
-/** Which other instances there are: those heard of lately. */
+/** Which other instances there are. */
 function makeRollCall(clock: Clock) {
   const heardAt = new Map<string, number>();
+  const gone = new Set<string>();
+  const heardSince = (ms: number): readonly string[] =>
+    [...heardAt].flatMap(([name, at]) => (at < clock.monotonic() - ms ? [] : [name]));
   return {
     heard: (name: string): void => void heardAt.set(name, clock.monotonic()),
-    present(): readonly string[] {
-      const since = clock.monotonic() - GONE_AFTER_MS;
-      for (const [name, at] of heardAt) if (at < since) heardAt.delete(name);
-      return [...heardAt.keys()];
+    left: (name: string): void => void gone.add(name),
+    present: (): readonly string[] => heardSince(ABSENT_AFTER_MS),
+    /** Those that may be serving. */
+    expected(): readonly string[] {
+      const present = heardSince(ABSENT_AFTER_MS);
+      const names = heardSince(FORGOTTEN_AFTER_MS).filter(
+        (name) => present.includes(name) || !gone.has(name),
+      );
+      for (const name of heardAt.keys()) {
+        if (names.includes(name)) continue;
+        heardAt.delete(name);
+        gone.delete(name);
+      }
+      return names;
     },
   };
 }

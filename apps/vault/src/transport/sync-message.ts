@@ -6,6 +6,8 @@ import { macEquals, type RowSeal } from '../domain/row-mac.js';
 // the second of CURRENCY_MS is the bound) but not make one.
 const syncMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('hello'), from: z.string() }),
+  /** It ends: nobody need wait for it. An instance's name is never used again, so an old one that is played again says nothing new. */
+  z.strictObject({ kind: z.literal('bye'), from: z.string() }),
   z.strictObject({
     kind: z.literal('changed'),
     from: z.string(),

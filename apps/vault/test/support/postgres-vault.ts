@@ -72,8 +72,9 @@ export async function openPostgresVault(postgres: TestPostgres, { seal = makeSea
       dataSource,
       seal,
       afterCommit(changed) {
-        if (changed === 'repeated') index.invalidateAll();
-        else index.invalidate(seal.nameTag(changed.name), changed.credentialId);
+        if (changed === 'repeated') index.withdrawAll();
+        else
+          index.invalidate(seal.nameTag(changed.name), changed.credentialId, changed.awaitEveryone === true);
         return Promise.resolve();
       },
     }),
