@@ -20,6 +20,7 @@ import { leaseCommand } from './commands/lease-commands.js';
 import { meshCommands } from './commands/mesh-commands.js';
 import { policyCommand } from './commands/policy-commands.js';
 import { explainCommand } from './commands/policy-explain-command.js';
+import { shadowCommand } from './commands/policy-shadow-command.js';
 import { simulateCommand } from './commands/policy-simulate-command.js';
 import { principalCommand } from './commands/principal-commands.js';
 import { recoveryCommand } from './commands/recovery-commands.js';
@@ -49,7 +50,7 @@ export function makeProgram(): Command {
     credentialPolicyCommand(),
     principalCommand(),
     ...grantCommands(),
-    policyCommand().addCommand(explainCommand()).addCommand(simulateCommand()),
+    policyCommand().addCommand(explainCommand()).addCommand(simulateCommand()).addCommand(shadowCommand()),
     enrolCommand(),
     approvalCommand(),
     breakGlassCommand(),

@@ -108,13 +108,15 @@ export function makePolicyStore(options: StoreOptions): PolicyStore {
     },
     isPolicySetKept: ({ version, directory }) =>
       inStore(() => isPolicySetOf(dataSource.manager, version, policySetOf(builtIns(), directory).effective)),
-    prune: () =>
-      transact(dataSource, async (manager) => {
-        await rows.pruneTaken(manager, clock.now());
-        await pruneSessions(manager, clock.now());
-        await pruneAsked(manager, clock.now() - ASKED_KEPT_MS);
-      }),
+    prune: () => transact(dataSource, (manager) => prune(manager, clock.now())),
   };
+}
+
+/** Forgets what has ended: bundles left it out already. */
+async function prune(manager: EntityManager, nowMs: number): Promise<void> {
+  await rows.pruneTaken(manager, nowMs);
+  await pruneSessions(manager, nowMs);
+  await pruneAsked(manager, nowMs - ASKED_KEPT_MS);
 }
 
 async function applyChange(

@@ -5,7 +5,8 @@ import { makeTestClock } from '@keymesh/testing';
 import fc from 'fast-check';
 import { makeShadowEvaluation, type ShadowOutcome } from './shadow.js';
 
-const decide = makeDecider(parsePolicies(BUILT_IN_POLICIES), 100).decide;
+const decider = makeDecider(parsePolicies(BUILT_IN_POLICIES), 100);
+const decide = (request: PolicyRequest) => decider.decide(request);
 const requestBy = (name: string, over: Partial<PolicyRequest> = {}): PolicyRequest => ({
   principal: { name, kind: 'service', roles: ['reader'] },
   action: 'retrieve',

@@ -116,7 +116,8 @@ export function makeShadowEvaluation(options: ShadowOptions): ShadowEvaluation {
 // Checked when they were put there; a release that cannot read them counts each decision as one that errs.
 function deciderOf({ policies }: ShadowSet): Decider['decide'] {
   try {
-    return makeDecider(parsePolicies(policies), CACHE_ENTRIES).decide;
+    const decider = makeDecider(parsePolicies(policies), CACHE_ENTRIES);
+    return (request) => decider.decide(request);
   } catch {
     return () => ({ effect: 'forbid', determiningPolicies: [], errors: ['policies: do not parse together'] });
   }
