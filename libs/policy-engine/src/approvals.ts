@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { MINUTE, SECOND, toHex, type SigningKey } from '@keymesh/kernel';
+import { MINUTE, SECOND, toHex, type KeymeshError, type SigningKey } from '@keymesh/kernel';
 import {
   approval as approvalSchema,
+  failure,
   MAX_APPROVAL_SECONDS,
   MAX_APPROVALS,
   type Approval,
@@ -155,6 +156,49 @@ function mayApprove(
   if (entry?.status !== 'active' || !entry.channelKeys.includes(signer)) return false;
   const principal = policyPrincipal(entry);
   return engine.decide({ principal, action: 'approve', resource, context: {} }).effect === 'permit';
+}
+
+/** Of a denied request: how many approvals its policies want in all, how many count already, and the digest that they are of. */
+export interface ApprovalsToTurn {
+  readonly needed: number;
+  readonly given: number;
+  readonly requestDigest: string;
+}
+
+/**
+ * What would turn the denial of this request; undefined where no approvals would. For who may describe the resource only: it tells of
+ * policies on it.
+ * @param asked as it was decided, with the approvals that count already.
+ */
+export function approvalsToTurn(
+  { meshId }: Pick<Directory, 'meshId'>,
+  engine: Pick<PolicyEngine, 'decide'>,
+  asked: PolicyRequest,
+): ApprovalsToTurn | undefined {
+  const request = approvableOf(asked);
+  const needed = approvalsNeeded(engine, asked);
+  if (request === undefined || needed === undefined) return undefined;
+  const { approvals: given } = asked.context;
+  const requestDigest = requestDigestOf(meshId, request);
+  return { needed, given: typeof given === 'number' ? given : 0, requestDigest };
+}
+
+/** What the asker of a request is told that approvals would turn. */
+export const approvalRequired = (approvals: ApprovalsToTurn): KeymeshError =>
+  failure('APPROVAL_REQUIRED', {
+    publicMessage: `The policy allows this with ${String(approvals.needed)} approvals of it, and ${String(approvals.given)} count now. Ask for them with \`keymesh approval request\`, then ask again.`,
+    details: { approvals },
+  });
+
+/** The request with the approvals of it that count now in its context, where there are any. */
+export function countApprovals(
+  directory: Directory,
+  engine: Pick<PolicyEngine, 'decide'>,
+  asked: PolicyRequest,
+  nowMs: number,
+): PolicyRequest {
+  const approvals = approvalsGiven(directory, engine, asked, nowMs).length;
+  return approvals === 0 ? asked : { ...asked, context: { ...asked.context, approvals } };
 }
 
 /**

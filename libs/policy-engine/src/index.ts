@@ -9,11 +9,15 @@ export {
 export { isOpenNow, MAX_OPENINGS_A_DAY } from './fold-break-glass.js';
 export {
   approvableOf,
+  approvalRequired,
   approvalsGiven,
   approvalsNeeded,
+  approvalsToTurn,
+  countApprovals,
   readApproval,
   requestDigestOf,
   signApproval,
+  type ApprovalsToTurn,
   type GivenApproval,
   type HeldApproval,
 } from './approvals.js';

@@ -27,8 +27,10 @@ import {
   enrolmentIdOf,
   makeEnrolmentToken,
   openBundle,
+  readApproval,
   readEnrolmentToken,
   readStatement,
+  signApproval,
   signBundle,
   signStatement,
 } from '@keymesh/policy-engine';
@@ -273,6 +275,24 @@ describe(`with seed ${String(SEED)}`, () => {
     await attack({
       valid: utf8(statement),
       decode: (input) => readStatement(text(input)),
+      codes: ['STATEMENT_REJECTED'],
+    });
+
+    const approval = signApproval(
+      {
+        v: 1,
+        meshId: 'm',
+        approvalId: enrolmentIdOf(publicText),
+        request: { principal: 'billing', action: 'retrieve', resource: { kind: 'credential', id: 'c1' } },
+        approver: 'operator',
+        issuedAt: now,
+        expiresAt: now,
+      },
+      operator,
+    );
+    await attack({
+      valid: utf8(approval),
+      decode: (input) => readApproval(text(input)),
       codes: ['STATEMENT_REJECTED'],
     });
 

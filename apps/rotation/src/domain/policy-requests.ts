@@ -10,6 +10,8 @@ export type DescribedCredential = CredentialMetadata | VersionPromoted;
 export function credentialAttributes(credential: DescribedCredential): Attributes {
   const { namespace, type, owner, tags, provider } = credential;
   const expiresAt = 'expiresAt' in credential ? credential.expiresAt : null;
+  // An event does not tell it: it leads to pushes of ids only.
+  const sensitivity = 'sensitivity' in credential ? credential.sensitivity : null;
   return {
     namespace,
     type,
@@ -17,6 +19,7 @@ export function credentialAttributes(credential: DescribedCredential): Attribute
     tags: [...tags],
     isActive: 'isActive' in credential ? credential.isActive : true,
     ...(provider === null ? {} : { provider }),
+    ...(sensitivity === null ? {} : { sensitivity }),
     ...(expiresAt === null ? {} : { expiresAt: Math.floor(Date.parse(expiresAt) / 1000) }),
   };
 }

@@ -9,7 +9,7 @@ import {
 } from '@keymesh/contracts';
 import type { Clock, KeymeshError } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
-import { policyPrincipal } from '@keymesh/policy-engine';
+import { approvalRequired, approvalsToTurn, countApprovals, policyPrincipal } from '@keymesh/policy-engine';
 import type { PolicyHolder } from '@keymesh/service-kit';
 import { credentialRequest } from '../domain/policy-requests.js';
 import type { Asker, RecordedDecision } from '../domain/records.js';
@@ -32,7 +32,7 @@ export interface RotateCredentialDependencies {
 
 /**
  * Rotates a credential now, for a principal that may.
- * @throws CREDENTIAL_NOT_FOUND (missing, or not to be known of), DENIED, ROTATION_UNSUPPORTED, ROTATION_IN_PROGRESS,
+ * @throws CREDENTIAL_NOT_FOUND (missing, or not to be known of), DENIED, APPROVAL_REQUIRED, ROTATION_UNSUPPORTED, ROTATION_IN_PROGRESS,
  * POLICY_UNAVAILABLE, STORE_UNAVAILABLE, and what the vault throws. A rotation that failed is data: its state and reason.
  */
 export function makeRotateCredential(dependencies: RotateCredentialDependencies) {
@@ -70,7 +70,8 @@ async function permitted(
   const entry = directory.find(call.principal);
   if (entry === undefined) throw failure('DENIED');
   const ask = (action: 'rotate' | 'describe'): RecordedDecision => {
-    const request = credentialRequest(policyPrincipal(entry), action, credential, call);
+    const asked = credentialRequest(policyPrincipal(entry), action, credential, call);
+    const request = countApprovals(directory, engine, asked, dependencies.clock.now());
     return { ...engine.decide(request), request };
   };
   const decision = ask('rotate');
@@ -78,7 +79,9 @@ async function permitted(
   if (decision.effect === 'permit') return asker;
   const { credentialId } = credential;
   await dependencies.recordRefusal(asker, { outcome: 'denied', code: 'DENIED', credentialId });
-  throw failure(ask('describe').effect === 'permit' ? 'DENIED' : 'CREDENTIAL_NOT_FOUND');
+  if (ask('describe').effect !== 'permit') throw failure('CREDENTIAL_NOT_FOUND');
+  const approvals = approvalsToTurn(directory, engine, decision.request);
+  throw approvals === undefined ? failure('DENIED') : approvalRequired(approvals);
 }
 
 async function start(

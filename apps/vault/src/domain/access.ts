@@ -1,8 +1,8 @@
 import { failure, type Action, type PolicyRequest } from '@keymesh/contracts';
 import { callContext, type Call } from '@keymesh/mesh';
-import type { Decision, GivenApproval } from '@keymesh/policy-engine';
+import type { ApprovalsToTurn, Decision, GivenApproval } from '@keymesh/policy-engine';
 import { expiresAtMs, statusOf, type Credential } from './credential.js';
-import type { ApprovalsToTurn, PolicyPort } from './ports.js';
+import type { PolicyPort } from './ports.js';
 
 /** What was asked of the policy and what it said: goes into the audit record whole, so that it can be decided again. */
 export interface Access {

@@ -1,4 +1,4 @@
-import type { Decision, GivenApproval } from '@keymesh/policy-engine';
+import type { ApprovalsToTurn, Decision, GivenApproval } from '@keymesh/policy-engine';
 import type { AuditRecord, Beside, PolicyRequest } from '@keymesh/contracts';
 import type { Credential, CredentialVersion } from './credential.js';
 import type { Values } from './parts.js';
@@ -92,13 +92,6 @@ export interface PolicyPort {
   approvalsOf(request: PolicyRequest): readonly GivenApproval[];
   /** What would turn the denial of this request; undefined when no approvals would. */
   approvalsToTurn(request: PolicyRequest): ApprovalsToTurn | undefined;
-}
-
-/** Of a denied request: how many approvals its policies want in all, how many count already, and the digest that they are of. */
-export interface ApprovalsToTurn {
-  readonly needed: number;
-  readonly given: number;
-  readonly requestDigest: string;
 }
 
 /** Resolves when the record is durable. @param deadlineAt by the monotonic clock. @throws AUDIT_UNAVAILABLE */

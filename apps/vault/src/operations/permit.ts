@@ -1,6 +1,7 @@
 import { failure, type Action, type PolicyRequest } from '@keymesh/contracts';
 import type { KeymeshError } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
+import { approvalRequired } from '@keymesh/policy-engine';
 import {
   credentialResource,
   namespaceResource,
@@ -65,8 +66,7 @@ const absentResource = (asked: Asked): PolicyResource =>
  * @param selects what of it is wanted (version, stage, purpose), as policies and approvers see it.
  *
  * INVARIANT: denied and missing answer with the same failure, unless the caller may describe it (DENIED, or APPROVAL_REQUIRED where
- * approvals would turn it). Both are decided, recorded with
- * the truth, and wait for the journal. While Postgres is away nobody can know that a name is missing, so both are STORE_UNAVAILABLE.
+ * approvals would turn it). Both are decided, recorded with the truth, and wait for the journal. While Postgres is away nobody can know that a name is missing, so both are STORE_UNAVAILABLE.
  */
 export function permitLookup(
   question: Question,
@@ -104,12 +104,8 @@ export function permitOn(question: Question, action: Action, resource: PolicyRes
 function refusalOf({ approvalsToTurn }: Access, attempt: Attempt): KeymeshError {
   const approvals = approvalsToTurn();
   if (approvals === undefined) return failure('DENIED');
-  const { needed, given, requestDigest } = approvals;
-  attempt.note({ approvalsNeeded: needed, requestDigest });
-  return failure('APPROVAL_REQUIRED', {
-    publicMessage: `The policy allows this with ${String(needed)} approvals of it, and ${String(given)} count now. Ask for them with \`keymesh approval request\`, then ask again.`,
-    details: { approvals },
-  });
+  attempt.note({ approvalsNeeded: approvals.needed, requestDigest: approvals.requestDigest });
+  return approvalRequired(approvals);
 }
 
 function asks(

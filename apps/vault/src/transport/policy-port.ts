@@ -1,11 +1,5 @@
 import type { Clock } from '@keymesh/kernel';
-import {
-  approvableOf,
-  approvalsGiven,
-  approvalsNeeded,
-  policyPrincipal,
-  requestDigestOf,
-} from '@keymesh/policy-engine';
+import { approvalsGiven, approvalsToTurn, policyPrincipal } from '@keymesh/policy-engine';
 import type { PolicyHolder } from '@keymesh/service-kit';
 import type { PolicyPort } from '../domain/ports.js';
 
@@ -23,11 +17,6 @@ export const makePolicyPort = (holder: PolicyHolder, clock: Clock): PolicyPort =
   },
   approvalsToTurn(request) {
     const { directory, engine } = holder.currentPolicy();
-    const approvable = approvableOf(request);
-    const needed = approvalsNeeded(engine, request);
-    if (approvable === undefined || needed === undefined) return undefined;
-    const { approvals: given } = request.context;
-    const requestDigest = requestDigestOf(directory.meshId, approvable);
-    return { needed, given: typeof given === 'number' ? given : 0, requestDigest };
+    return approvalsToTurn(directory, engine, request);
   },
 });
