@@ -9,8 +9,8 @@ export interface PolicyFile {
   /** From `@id("…")`, else the file's name without `.cedar`. */
   readonly policyId: string;
   readonly cedar: string;
-  /** From `@twoPerson("true")`. */
-  readonly twoPerson: boolean;
+  /** From `@twoPerson("true")` or `("false")`; absent: the text does not say. */
+  readonly twoPerson?: boolean | undefined;
 }
 
 /**
@@ -47,7 +47,7 @@ async function textOf(file: string): Promise<string> {
 function policyOf(file: string, text: string): PolicyFile {
   const cedar = text.trimEnd();
   const said = readAnnotations(cedar);
-  return { file, cedar, policyId: said?.id ?? basename(file, '.cedar'), twoPerson: said?.twoPerson ?? false };
+  return { file, cedar, policyId: said?.id ?? basename(file, '.cedar'), twoPerson: said?.twoPerson };
 }
 
 function problemsOf({ file, policyId, cedar }: PolicyFile): readonly string[] {

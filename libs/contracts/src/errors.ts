@@ -126,6 +126,7 @@ export const ERROR_CATALOGUE = {
     false,
     'The policy is not valid. The message names the policy, the place and the rule; nothing was changed.',
   ),
+  POLICY_TEST_FAILED: entry(409, 1, false, 'A case of the policy test came out otherwise than it was to.'),
   POLICY_NOT_FOUND: entry(404, 4, false, 'There is no such policy. See `keymesh policy list`.'),
   DECISION_NOT_FOUND: entry(
     404,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { ACTIONS, type PolicyRequest, type Role } from '@keymesh/contracts';
+import { ACTIONS, type PolicyRequest } from '@keymesh/contracts';
 import { policyPrincipal, signStatement } from '@keymesh/policy-engine';
 import {
   expectCode,
