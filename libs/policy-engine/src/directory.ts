@@ -159,6 +159,8 @@ function directoryOf(state: FoldState, statements: readonly string[], away: Away
     return open === undefined ? undefined : invited(open);
   };
   return {
+    ...wordsOf(state),
+    ...successorsOf(state, statements, away, clock),
     meshId: state.trustRoot.meshId,
     statements,
     taken,
@@ -179,15 +181,7 @@ function directoryOf(state: FoldState, statements: readonly string[], away: Away
     },
     findSession: (nkey) => sessions.findByNkey(nkey),
     sessions: () => sessions.list(),
-    identityRules: [...state.identityRules.values()].sort((a, b) => (a.ruleId < b.ruleId ? -1 : 1)),
-    historyOf: (subject) => state.history.get(subject) ?? [],
-    policies: [...state.policies.values()].sort((a, b) => (a.policyId < b.policyId ? -1 : 1)),
-    pendingPolicies: [...state.pendingPolicies.values()],
-    shadow: state.shadow.get(SHADOW),
-    credentialPolicy: state.credentialPolicy.get(THE_ONE) ?? null,
-    openings: [...state.openings.values()],
     approvals: away.approvals,
-    enrolmentOf: (principal) => state.enrolments.get(principal),
     isChannelKeyOf: (name, publicKey) => {
       const principal = state.principals.get(name);
       if (principal === undefined || ['disabled', 'killed'].includes(statusOf(principal).status))
@@ -195,18 +189,51 @@ function directoryOf(state: FoldState, statements: readonly string[], away: Away
       return principal.channelKeys.includes(publicKey) || sessions.isChannelKeyOf(name, publicKey);
     },
     kills: inForce,
-    liftingOf: (killId) => state.lifted.get(killId),
     killForbidding: (request) => kills.forbidding(request),
-    extend: (texts) => directoryOf(fold(copyFold(state), texts), [...statements, ...texts], away, clock),
-    withTaken: (next) => directoryOf(state, statements, { ...away, taken: next }, clock),
-    withKills: (next) => directoryOf(state, statements, { ...away, kills: next }, clock),
-    withSessions: (next) => directoryOf(state, statements, { ...away, sessions: next }, clock),
-    withApprovals(texts) {
-      const approvals = holdApprovals(texts, state.trustRoot.meshId, away.approvals);
-      return directoryOf(state, statements, { ...away, approvals }, clock);
-    },
   };
 }
+
+type Words =
+  | 'identityRules'
+  | 'historyOf'
+  | 'policies'
+  | 'pendingPolicies'
+  | 'shadow'
+  | 'credentialPolicy'
+  | 'openings'
+  | 'enrolmentOf'
+  | 'liftingOf';
+
+/** What statements say, and nothing else has a part in. */
+const wordsOf = (state: FoldState): Pick<Directory, Words> => ({
+  identityRules: [...state.identityRules.values()].sort((a, b) => (a.ruleId < b.ruleId ? -1 : 1)),
+  historyOf: (subject) => state.history.get(subject) ?? [],
+  policies: [...state.policies.values()].sort((a, b) => (a.policyId < b.policyId ? -1 : 1)),
+  pendingPolicies: [...state.pendingPolicies.values()],
+  shadow: state.shadow.get(SHADOW),
+  credentialPolicy: state.credentialPolicy.get(THE_ONE) ?? null,
+  openings: [...state.openings.values()],
+  enrolmentOf: (principal) => state.enrolments.get(principal),
+  liftingOf: (killId) => state.lifted.get(killId),
+});
+
+type Successors = 'extend' | 'withTaken' | 'withKills' | 'withSessions' | 'withApprovals';
+
+const successorsOf = (
+  state: FoldState,
+  statements: readonly string[],
+  away: Away,
+  clock: Clock,
+): Pick<Directory, Successors> => ({
+  extend: (texts) => directoryOf(fold(copyFold(state), texts), [...statements, ...texts], away, clock),
+  withTaken: (next) => directoryOf(state, statements, { ...away, taken: next }, clock),
+  withKills: (next) => directoryOf(state, statements, { ...away, kills: next }, clock),
+  withSessions: (next) => directoryOf(state, statements, { ...away, sessions: next }, clock),
+  withApprovals(texts) {
+    const approvals = holdApprovals(texts, state.trustRoot.meshId, away.approvals);
+    return directoryOf(state, statements, { ...away, approvals }, clock);
+  },
+});
 
 type Status = Pick<DirectoryEntry, 'status' | 'lockedUntil'>;
 
