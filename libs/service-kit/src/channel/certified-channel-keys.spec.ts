@@ -1,9 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { makeAcceptor, openSession, readChannelKey, signChannelKey } from '@keymesh/channel';
+import {
+  makeAcceptor,
+  makeChannelKeyPair,
+  makeHandoverQuestion,
+  openSession,
+  readChannelKey,
+  sealWithStateKey,
+  signChannelKey,
+  takeOver,
+} from '@keymesh/channel';
 import { failure, type ServiceName } from '@keymesh/contracts';
 import { HOUR, MINUTE, SECOND, Secret, makeSigningKey, type Clock } from '@keymesh/kernel';
-import type { ChannelKeyStore, StoredChannelKey } from '@keymesh/postgres';
+import type { ChannelKeyHandovers, ChannelKeyStore, StoredChannelKey } from '@keymesh/postgres';
 import { makeLogger } from '../telemetry/logger.js';
+import { makeMemoryFolder } from './channel-key-folder.js';
 import { certifiedChannelKeys, type CertifiedChannelKeysOptions } from './certified-channel-keys.js';
 
 const mesh = makeSigningKey().key;
@@ -23,7 +33,7 @@ function makeStore() {
   const rows = new Map<string, StoredChannelKey>();
   const store: ChannelKeyStore = {
     list: () => Promise.resolve([...rows.values()].sort((a, b) => b.notAfter - a.notAfter)),
-    save: (key) => Promise.resolve(void rows.set(key.keyId, key)),
+    save: (key) => Promise.resolve(void rows.set(key.keyId, { ...key, sealedPrivateKey: null })),
     destroyEndedBefore(nowMs) {
       const ended = [...rows.values()].filter(({ notAfter }) => notAfter < nowMs);
       for (const { keyId } of ended) rows.delete(keyId);
@@ -33,18 +43,43 @@ function makeStore() {
   return { rows, store };
 }
 
+/** The table where instances meet; `answers` is all that it ever held. */
+function makeHandovers() {
+  const asked = new Map<string, { keyId: string; recipient: string; answer?: Uint8Array }>();
+  const answers: Uint8Array[] = [];
+  const nameOf = (keyId: string, recipient: string) => `${keyId}/${recipient}`;
+  const handovers: ChannelKeyHandovers = {
+    ask: (keyId, recipient) =>
+      Promise.resolve(void asked.set(nameOf(keyId, recipient), { keyId, recipient })),
+    unanswered: () => Promise.resolve([...asked.values()].filter(({ answer }) => answer === undefined)),
+    answer(keyId, recipient, sealed) {
+      answers.push(sealed);
+      asked.set(nameOf(keyId, recipient), { keyId, recipient, answer: sealed });
+      return Promise.resolve();
+    },
+    collect(keyId, recipient) {
+      const answer = asked.get(nameOf(keyId, recipient))?.answer;
+      if (answer !== undefined) asked.delete(nameOf(keyId, recipient));
+      return Promise.resolve(answer);
+    },
+  };
+  return { asked, answers, handovers };
+}
+
 const providers: { stop(): unknown }[] = [];
+const optionsOf = (): CertifiedChannelKeysOptions => ({
+  service: 'audit',
+  meshPublicKey: mesh.publicKeyText,
+  stateKey: new Secret(new Uint8Array(32).fill(9), 'state-key'),
+  store: makeStore().store,
+  folder: makeMemoryFolder(),
+  handovers: makeHandovers().handovers,
+  certify,
+  clock,
+  logger,
+});
 function make(options: Partial<CertifiedChannelKeysOptions> = {}) {
-  const provider = certifiedChannelKeys({
-    service: 'audit',
-    meshPublicKey: mesh.publicKeyText,
-    stateKey: new Secret(new Uint8Array(32).fill(9), 'state-key'),
-    store: makeStore().store,
-    certify,
-    clock,
-    logger,
-    ...options,
-  });
+  const provider = certifiedChannelKeys({ ...optionsOf(), ...options });
   providers.push(provider);
   void provider.start();
   return provider;
@@ -54,6 +89,20 @@ function make(options: Partial<CertifiedChannelKeysOptions> = {}) {
 const settle = async (ms = 0): Promise<void> => {
   await jest.advanceTimersByTimeAsync(ms);
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+};
+
+/** So many seconds, in each of which what was begun gets done. */
+const pass = async (seconds: number): Promise<void> => {
+  for (let second = 0; second < seconds; second += 1) {
+    await settle(SECOND);
+    await settle();
+  }
+};
+
+/** Passes time until it holds. What takes real time (key exchanges) may need more of the other than expected. */
+const passUntil = async (holds: () => boolean): Promise<void> => {
+  for (let second = 0; second < 60 && !holds(); second += 1) await pass(1);
+  expect(holds()).toBe(true);
 };
 
 const keyIdOf = (statement: string): string =>
@@ -83,14 +132,15 @@ describe('certified channel keys', () => {
   });
 
   it('survive a restart without the vault, and open only under the same state key', async () => {
-    const { store } = makeStore();
-    const first = make({ store });
+    const [{ store }, folder] = [makeStore(), makeMemoryFolder()];
+    const first = make({ store, folder });
     await settle();
     void first.stop();
     const away = () => Promise.reject(failure('UNAVAILABLE'));
-    const second = make({ store, certify: away });
+    const second = make({ store, folder, certify: away });
     const foreign = make({
       store,
+      folder,
       certify: away,
       stateKey: new Secret(new Uint8Array(32).fill(1), 'state-key'),
     });
@@ -100,12 +150,32 @@ describe('certified channel keys', () => {
     expect(foreign.currentStatements()).toEqual([]);
   });
 
-  it('are not at rest in any readable form', async () => {
+  it('are at rest outside the database alone, and not in any readable form', async () => {
     const { store, rows } = makeStore();
-    make({ store });
+    const folder = makeMemoryFolder();
+    make({ store, folder });
     await settle();
     const [row] = rows.values();
-    expect(row?.sealedPrivateKey.length).toBe(1 + 32 + 12 + 32 + 16);
+    expect(row?.sealedPrivateKey).toBeNull();
+    expect((await folder.read(row?.keyId ?? ''))?.length).toBe(1 + 32 + 12 + 32 + 16);
+  });
+
+  it('of a release that kept them in the database open until their end', async () => {
+    const { store, rows } = makeStore();
+    const { publicKey, privateKey } = await makeChannelKeyPair();
+    const statement = readChannelKey(await certify(publicKey), mesh.publicKeyText, 'audit', clock.now())!;
+    const stateKey = new Secret(new Uint8Array(32).fill(9), 'state-key');
+    // EXPOSE: a spec's own key, sealed as that release did.
+    const sealed = sealWithStateKey(stateKey, `channel-key/audit/${statement.keyId}`, privateKey.expose());
+    const { keyId, text, notAfter } = statement;
+    rows.set(keyId, { keyId, statement: text, notAfter, sealedPrivateKey: Buffer.from(sealed) });
+    const provider = make({ store, certify: () => Promise.reject(failure('UNAVAILABLE')) });
+    await settle();
+    expect(provider.currentStatements()).toEqual([text]);
+    expect(provider.privateKey(keyId)).toBeDefined();
+    await settle(DAY_MS + MINUTE);
+    expect(provider.privateKey(keyId)).toBeUndefined();
+    expect(rows.size).toBe(0);
   });
 
   it('are tried again until the vault answers', async () => {
@@ -142,7 +212,8 @@ describe('certified channel keys', () => {
 
   it('are renewed at half their life and destroyed at its end, here and in the store', async () => {
     const { store, rows } = makeStore();
-    const provider = make({ store });
+    const folder = makeMemoryFolder();
+    const provider = make({ store, folder });
     await settle();
     const old = keyIdOf(provider.currentStatements()[0] ?? '');
     await settle(12 * HOUR + MINUTE);
@@ -153,13 +224,14 @@ describe('certified channel keys', () => {
     await settle(12 * HOUR);
     expect(provider.privateKey(old)).toBeUndefined();
     expect([...rows.keys()]).not.toContain(old);
+    expect(await folder.read(old)).toBeUndefined();
   });
 
   it('of another instance are taken in before clients are told of them', async () => {
-    const { store } = makeStore();
-    const first = make({ store });
+    const [{ store }, folder] = [makeStore(), makeMemoryFolder()];
+    const first = make({ store, folder });
     await settle();
-    const other = make({ store });
+    const other = make({ store, folder });
     await settle();
     await settle(12 * HOUR + MINUTE);
     const told = () => first.currentStatements().map(keyIdOf);
@@ -167,5 +239,81 @@ describe('certified channel keys', () => {
     for (const provider of [first, other]) expect(provider.privateKey(newest)).toBeDefined();
     await settle(MINUTE);
     expect(told()).toContain(newest);
+  });
+});
+
+describe('instances that share no folder', () => {
+  it('hand their keys over, sealed to whoever asks: nothing that stays opens with the state key', async () => {
+    const [{ store, rows }, { handovers, asked, answers }] = [makeStore(), makeHandovers()];
+    const first = make({ store, handovers });
+    await settle();
+    const [keyId = ''] = rows.keys();
+    const second = make({ store, handovers, certify: () => Promise.reject(failure('UNAVAILABLE')) });
+    await settle();
+    expect(second.privateKey(keyId)).toBeUndefined();
+    await passUntil(() => second.privateKey(keyId) !== undefined);
+    expect(second.currentStatements()).toEqual(first.currentStatements());
+    expect(answers).toHaveLength(1);
+    expect(answers[0]?.length).toBe(1 + 32 + 32 + 16);
+    expect(asked.size).toBe(0);
+  });
+
+  it('begin once they have what the others have, before any request', async () => {
+    const [{ store }, { handovers }] = [makeStore(), makeHandovers()];
+    const first = make({ store, handovers });
+    await settle();
+    const second = certifiedChannelKeys({ ...optionsOf(), store, handovers });
+    providers.push(second);
+    const begun = second.start() as Promise<void>;
+    let hasBegun = false;
+    void begun.then(() => (hasBegun = true));
+    await settle();
+    expect(hasBegun).toBe(false);
+    await passUntil(() => hasBegun);
+    expect(second.currentStatements()).toEqual(first.currentStatements());
+  });
+
+  it('make a key of their own when nobody has the others any more', async () => {
+    const [{ store, rows }, { handovers }] = [makeStore(), makeHandovers()];
+    const lost = make({ store, handovers });
+    await settle();
+    void lost.stop();
+    const alone = make({ store, handovers });
+    await settle();
+    expect(rows.size).toBe(1);
+    await passUntil(() => rows.size === 2);
+    expect(rows.size).toBe(2);
+    expect(alone.currentStatements()).toHaveLength(1);
+    expect(alone.currentStatements()).not.toEqual(lost.currentStatements());
+  });
+
+  it('take over what is new before clients are told of it', async () => {
+    const [{ store, rows }, { handovers }] = [makeStore(), makeHandovers()];
+    const instances = [make({ store, handovers }), make({ store, handovers })];
+    await pass(30);
+    const before = new Set(rows.keys());
+    await settle(12 * HOUR - MINUTE);
+    for (let second = 0; second < 120; second += 1) {
+      await pass(1);
+      for (const told of instances.flatMap((instance) => instance.currentStatements().map(keyIdOf)))
+        for (const instance of instances) expect(instance.privateKey(told)).toBeDefined();
+    }
+    const made = [...rows.keys()].filter((keyId) => !before.has(keyId));
+    expect(made.length).toBeGreaterThan(0);
+    expect(instances[0]?.currentStatements().map(keyIdOf)).toEqual(expect.arrayContaining([made[0]]));
+  });
+
+  it('hand nothing to somebody without the state key, who can write to the table', async () => {
+    const [{ store, rows }, { handovers, answers }] = [makeStore(), makeHandovers()];
+    make({ store, handovers });
+    await settle();
+    const [keyId = ''] = rows.keys();
+    const thief = await makeHandoverQuestion();
+    await handovers.ask(keyId, thief.recipient);
+    await passUntil(() => answers.length === 1);
+    const guess = new Secret(new Uint8Array(32), 'state-key');
+    await expect(
+      takeOver(guess, `channel-key/audit/${keyId}`, thief, answers[0] ?? new Uint8Array()),
+    ).rejects.toMatchObject({ code: 'DECRYPTION_FAILED' });
   });
 });

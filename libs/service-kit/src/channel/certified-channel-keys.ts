@@ -1,35 +1,29 @@
 import {
-  channelKeyId,
   importChannelKey,
   makeChannelKeyPair,
-  openWithStateKey,
   readChannelKey,
-  sealWithStateKey,
-  type ChannelKeyStatement,
   type ChannelPrivateKey,
 } from '@keymesh/channel';
-import { failure, type ServiceName } from '@keymesh/contracts';
+import { failure } from '@keymesh/contracts';
 import type { ChannelKeyStore } from '@keymesh/postgres';
-import { SECOND, Secret, fromBase64Url, type Clock } from '@keymesh/kernel';
-import type { Logger } from '../telemetry/logger.js';
+import { SECOND, type Clock } from '@keymesh/kernel';
 import type { ChannelKeyProvider } from './channel-key-provider.js';
+import { makePrivateHalves, type PrivateHalves, type PrivateHalvesOptions } from './private-halves.js';
 
 /** How often an instance looks for keys that another instance has made. */
 const REFRESH_MS = 5 * SECOND;
 /** A new key is told to clients only when every instance has seen it; the very first one at once. */
-const PROPAGATION_MS = 3 * REFRESH_MS;
+const PROPAGATION_MS = 4 * REFRESH_MS;
+/** While another instance's answer is waited for. */
+const HANDOVER_POLL_MS = SECOND / 2;
 const RETRY_MS = [200, 500, 1_000, 2_000, 5_000] as const;
 
-export interface CertifiedChannelKeysOptions {
-  readonly service: ServiceName;
+export interface CertifiedChannelKeysOptions extends PrivateHalvesOptions {
   readonly meshPublicKey: string;
-  /** 32 bytes; seals private keys at rest. */
-  readonly stateKey: Secret;
+  /** Certified public halves, which all instances see. */
   readonly store: ChannelKeyStore;
   /** @param publicKey X25519, base64url. @returns the statement signed by the mesh key: asks the vault, or is the vault. */
   readonly certify: (publicKey: string) => Promise<string>;
-  readonly clock: Clock;
-  readonly logger: Logger;
   /** Told when the newest key changes: the end of its life, milliseconds since the epoch. */
   readonly onNewest?: (notAfter: number) => void;
 }
@@ -40,14 +34,18 @@ interface LiveKey {
 }
 
 /**
- * Channel keys that the service makes itself, has certified by the mesh key, and shares with its other instances through the store.
+ * Channel keys that the service makes itself, has certified by the mesh key, and shares with its other instances: the public half through
+ * the store, the private half through the folder or, between machines, by handing it over.
  *
- * A key lives 24 hours at most; at half its life a new one is made; at its end it is destroyed here and in the store, which is what
- * makes recorded traffic unreadable later. While nobody certifies, it tries again with growing pauses, and what it has goes on.
+ * A key lives 24 hours at most; at half its life a new one is made; at its end it is destroyed here, in the folder and in the store, which is
+ * what makes recorded traffic unreadable later (ADR 0023). While nobody certifies, it tries again with growing pauses, and what it has goes on.
+ * INVARIANT: a private half is durable in the folder before its public half is in the store, and never in the store.
  */
 export function certifiedChannelKeys(options: CertifiedChannelKeysOptions): ChannelKeyProvider {
   const { clock, logger } = options;
   const keys = new Map<string, LiveKey>();
+  const halves = makePrivateHalves(options);
+  const begun = Promise.withResolvers<undefined>();
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   let failures = 0;
@@ -59,17 +57,23 @@ export function certifiedChannelKeys(options: CertifiedChannelKeysOptions): Chan
 
   const round = async (): Promise<void> => {
     try {
-      await loadKeys(options, keys);
-      if (needsNewKey(alive(), clock)) await makeKey(options, keys);
+      await loadKeys(options, keys, halves);
+      await halves.answer();
+      if (!halves.isHoping()) {
+        begun.resolve(undefined);
+        if (needsNewKey(alive(), clock)) await makeKey(options, keys, halves);
+      }
       failures = 0;
     } catch (error) {
       failures += 1;
       const level = failures > 3 ? 'warn' : 'debug';
       logger[level]({ err: error, failures }, 'no new channel key yet');
+      begun.resolve(undefined);
     }
     dropExpired(keys, clock);
     options.onNewest?.(alive()[0]?.key.statement.notAfter ?? 0);
-    const pause = failures === 0 ? REFRESH_MS : (RETRY_MS[failures - 1] ?? REFRESH_MS);
+    const calm = halves.isHoping() ? HANDOVER_POLL_MS : REFRESH_MS;
+    const pause = failures === 0 ? calm : (RETRY_MS[failures - 1] ?? REFRESH_MS);
     if (!stopped) timer = setTimeout(() => void round(), pause * (0.8 + Math.random() * 0.4));
   };
 
@@ -83,9 +87,13 @@ export function certifiedChannelKeys(options: CertifiedChannelKeysOptions): Chan
       const found = keys.get(keyId)?.key;
       return found !== undefined && found.statement.notAfter > clock.now() ? found : undefined;
     },
-    start: () => void round(),
+    async start() {
+      void round();
+      await begun.promise;
+    },
     stop() {
       stopped = true;
+      begun.resolve(undefined);
       clearTimeout(timer);
     },
   };
@@ -97,7 +105,11 @@ function needsNewKey(alive: readonly LiveKey[], clock: Clock): boolean {
   return clock.now() > newest.notBefore + (newest.notAfter - newest.notBefore) / 2;
 }
 
-async function makeKey(options: CertifiedChannelKeysOptions, keys: Map<string, LiveKey>): Promise<void> {
+async function makeKey(
+  options: CertifiedChannelKeysOptions,
+  keys: Map<string, LiveKey>,
+  halves: PrivateHalves,
+): Promise<void> {
   const { publicKey, privateKey } = await makeChannelKeyPair();
   try {
     const statement = readStatement(await options.certify(publicKey), options);
@@ -105,19 +117,9 @@ async function makeKey(options: CertifiedChannelKeysOptions, keys: Map<string, L
     if (statement?.publicKey !== publicKey)
       throw failure('CHANNEL_REJECTED', { details: { part: 'certified key' } });
     const key = await importChannelKey(statement, privateKey);
-    // EXPOSE: the private key is sealed under the state key before it leaves the process.
-    const sealedPrivateKey = sealWithStateKey(
-      options.stateKey,
-      contextOf(options, statement),
-      privateKey.expose(),
-    );
+    await halves.keep(statement, privateKey);
     const { keyId, text, notAfter } = statement;
-    await options.store.save({
-      keyId,
-      statement: text,
-      sealedPrivateKey: Buffer.from(sealedPrivateKey),
-      notAfter,
-    });
+    await options.store.save({ keyId, statement: text, notAfter });
     keys.set(keyId, { key, seenAt: options.clock.monotonic() });
     options.logger.info({ keyId, notAfter: new Date(notAfter).toISOString() }, 'channel key certified');
   } finally {
@@ -125,16 +127,21 @@ async function makeKey(options: CertifiedChannelKeysOptions, keys: Map<string, L
   }
 }
 
-/** Takes in what the store has and we have not; destroys what is over. */
-async function loadKeys(options: CertifiedChannelKeysOptions, keys: Map<string, LiveKey>): Promise<void> {
+/** Takes in what others have made and we have not; destroys what is over. */
+async function loadKeys(
+  options: CertifiedChannelKeysOptions,
+  keys: Map<string, LiveKey>,
+  halves: PrivateHalves,
+): Promise<void> {
   const { clock, store, logger } = options;
   const before = keys.size;
   for (const stored of await store.list()) {
     if (keys.has(stored.keyId) || stored.notAfter <= clock.now()) continue;
     const statement = readStatement(stored.statement, options);
-    if (statement === undefined) continue; // of another mesh key, or not begun yet
+    if (statement?.keyId !== stored.keyId) continue; // of another mesh key, or not begun yet
     try {
-      const key = await openKey(options, statement, stored.sealedPrivateKey);
+      const key = await halves.find(stored, statement);
+      if (key === undefined) continue;
       // Keys that were there before us are known to all others; of one that appears later we cannot tell.
       const seenAt = before === 0 ? clock.monotonic() - PROPAGATION_MS : clock.monotonic();
       keys.set(stored.keyId, { key, seenAt });
@@ -145,24 +152,12 @@ async function loadKeys(options: CertifiedChannelKeysOptions, keys: Map<string, 
       );
     }
   }
+  await halves.destroyEnded();
   await store.destroyEndedBefore(clock.now());
-}
-
-async function openKey(
-  options: CertifiedChannelKeysOptions,
-  statement: ChannelKeyStatement,
-  sealed: Uint8Array,
-) {
-  const opened = openWithStateKey(options.stateKey, contextOf(options, statement), sealed);
-  using privateKey = new Secret(opened, 'channel-private-key');
-  return await importChannelKey(statement, privateKey);
 }
 
 const readStatement = (text: string, { meshPublicKey, service, clock }: CertifiedChannelKeysOptions) =>
   readChannelKey(text, meshPublicKey, service, clock.now());
-
-const contextOf = ({ service }: CertifiedChannelKeysOptions, statement: ChannelKeyStatement): string =>
-  `channel-key/${service}/${channelKeyId(fromBase64Url(statement.publicKey) ?? new Uint8Array())}`;
 
 function dropExpired(keys: Map<string, LiveKey>, clock: Clock): void {
   for (const [keyId, { key }] of keys) if (key.statement.notAfter <= clock.now()) keys.delete(keyId);

@@ -6,7 +6,7 @@ export interface ChannelKeyProvider {
   currentStatements(): readonly string[];
   /** @returns undefined for a key that is unknown, or destroyed after its overlap. */
   privateKey(keyId: string): ChannelPrivateKey | undefined;
-  /** Begins to provide; resolves at once, keys follow (a health check waits for the first). */
+  /** Begins to provide; resolves once it has what other instances have. A key of its own may follow (a health check waits for the first). */
   start(): Promise<void> | void;
   stop(): Promise<void> | void;
 }
