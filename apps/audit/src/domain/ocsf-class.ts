@@ -30,7 +30,9 @@ const DELETE = { id: 4, name: 'Delete' };
 const OTHER = { id: 99, name: 'Other' };
 
 /** Nouns whose events are about identities. */
-const ENTITY_NOUNS = new Set(['principal', 'enrolment', 'policy', 'bundle', 'role', 'break-glass']);
+const ENTITY_NOUNS = new Set([
+  ...['principal', 'enrolment', 'policy', 'policy-set', 'policy-shadow', 'bundle', 'role', 'break-glass'],
+]);
 /** Nouns whose events are about coming in. */
 const LOGON_NOUNS = new Set(['connection', 'session', 'channel']);
 
@@ -48,6 +50,7 @@ const API_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {
   described: READ,
   viewed: READ,
   read: READ,
+  explained: READ,
   rotated: UPDATE,
   promoted: UPDATE,
   rewrapped: UPDATE,
@@ -79,6 +82,7 @@ const ENTITY_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {
   listed: READ,
   described: READ,
   read: READ,
+  reported: READ,
   enrolled: UPDATE,
   completed: UPDATE,
   updated: UPDATE,

@@ -15,13 +15,13 @@ export const makeDescribeShadow =
   async (_request, call) => {
     const { book, makeRecord, record, findShadow } = ports;
     const resource = { ...ALL_POLICIES, attributes: {} };
-    const asked = { action: 'policy.read', type: 'policy.shadow-described', resource } as const;
+    const asked = { action: 'policy.read', type: 'policy-shadow.described', resource } as const;
     return authorized(ports, call, asked, async (decision) => {
       const state = book.current();
       const { shadow } = state.directory;
       const policies = shadow === undefined ? undefined : await findShadow(state);
       await record({
-        record: makeRecord('policy.shadow-described', 'success', { call, decision, resource: ALL_POLICIES }),
+        record: makeRecord('policy-shadow.described', 'success', { call, decision, resource: ALL_POLICIES }),
       });
       return { shadow: shadow === undefined ? null : { ...shadow, policies: policies ?? null } };
     });

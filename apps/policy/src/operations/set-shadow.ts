@@ -21,7 +21,7 @@ export const makeSetShadow =
     const { book, makeRecord, clock } = ports;
     const { digest, statementId } = readFreshStatement(text, 'policy.shadow-set', call, clock);
     const resource = { ...ALL_POLICIES, attributes: {} };
-    const asked = { action: 'policy.write', type: 'policy.shadow-set', resource } as const;
+    const asked = { action: 'policy.write', type: 'policy-shadow.set', resource } as const;
     return authorized(ports, call, asked, (decision) => {
       checkShadow(digest, policies);
       return book.change<ReplyOf<typeof setShadow>>(requestKey(call), ({ directory }) => {
@@ -32,7 +32,7 @@ export const makeSetShadow =
         if (directory.statements.includes(text)) return { records: [], reply };
         directory.extend([text]); // STATEMENT_REJECTED comes from here, before anything is written
         const facts = { statementId, policies: policies.length, digest: digest ?? 'none' };
-        const record = makeRecord('policy.shadow-set', 'success', {
+        const record = makeRecord('policy-shadow.set', 'success', {
           ...{ call, decision, facts, resource: ALL_POLICIES },
         });
         return { change: { statements: [text], shadow: policies }, records: [{ record }], reply };

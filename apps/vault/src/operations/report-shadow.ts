@@ -19,7 +19,7 @@ const LISTED = 1_000;
 /** What policies in the shadow would have decided otherwise. @throws DENIED, STORE_UNAVAILABLE, AUDIT_UNAVAILABLE */
 export function makeReportShadow(ports: ReportShadowPorts): Handler<typeof reportShadow> {
   const { audited, askPolicy, clock, shadows } = ports;
-  return audited<typeof reportShadow>('policy.shadow-reported', async ({ shadowId }, call, attempt) => {
+  return audited<typeof reportShadow>('policy-shadow.reported', async ({ shadowId }, call, attempt) => {
     attempt.concerns('policy', '*');
     const resource = { kind: 'policy', id: '*', attributes: {} } as const;
     permitOn({ askPolicy, call, attempt, nowMs: clock.now() }, 'policy.read', resource);
