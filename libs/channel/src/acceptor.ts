@@ -20,6 +20,15 @@ export interface AcceptorOptions {
   readonly clock: Clock;
   /** Sessions kept open; the least recently used one gives way. */
   readonly maxSessions?: number;
+  /** Counts set-ups that name a key of their asker and do not prove it. Absent: nobody is held off. */
+  readonly attempts?: SetupAttempts;
+}
+
+/** By asker, as the broker says. Sessions that are open are not asked for. */
+export interface SetupAttempts {
+  isLockedOut(asker: string): boolean;
+  failed(asker: string): void;
+  succeeded(asker: string): void;
 }
 
 export interface Acceptor {
@@ -27,9 +36,10 @@ export interface Acceptor {
   known(setupHeader: string): ServiceSession | undefined;
   /**
    * The session of a `Keymesh-Channel` header; the asymmetric work is done once a header.
+   * @param asker who asks, as the broker says: a set-up in another's name is refused before any work. Absent: not known.
    * @throws CHANNEL_REJECTED, CHANNEL_EXPIRED (over, or a key that is not here any more).
    */
-  accept(setupHeader: string): Promise<ServiceSession>;
+  accept(setupHeader: string, asker?: string): Promise<ServiceSession>;
 }
 
 interface Entry {
@@ -61,10 +71,10 @@ export function makeAcceptorWith(options: AcceptorOptions, makeSalt: () => Uint8
     return entry;
   };
 
-  const openNew = (header: string): Promise<Entry> => {
+  const openNew = (header: string, asker: string | undefined): Promise<Entry> => {
     const pending = opening.get(header);
     if (pending !== undefined) return pending;
-    const { setup, key, info } = checkSetup(header, options);
+    const { setup, key, info } = checkSetup(header, asker, options);
     const started = start(header, setup, key, info).finally(() => opening.delete(header));
     opening.set(header, started);
     return started;
@@ -82,14 +92,15 @@ export function makeAcceptorWith(options: AcceptorOptions, makeSalt: () => Uint8
       const entry = book.find(header);
       return entry === undefined ? undefined : checked(entry);
     },
-    accept: async (header) => checked(book.find(header) ?? (await openNew(header))),
+    accept: async (header, asker) => checked(book.find(header) ?? (await openNew(header, asker))),
   };
 }
 
 /** Everything that can be checked before the service's private key is touched. */
-function checkSetup(header: string, options: AcceptorOptions) {
+function checkSetup(header: string, asker: string | undefined, options: AcceptorOptions) {
   const setup = parseSetup(header);
   if (setup?.service !== options.service) throw rejected();
+  if (asker !== undefined && setup.principal !== asker) throw rejected();
   const key = options.privateKey(setup.keyId);
   const now = options.clock.now();
   if (key === undefined || now >= key.statement.notAfter || now >= setup.expiresAt) throw expired();
@@ -97,8 +108,22 @@ function checkSetup(header: string, options: AcceptorOptions) {
   if (setup.expiresAt > now + MAX_SESSION_MS + CLOCK_SKEW_MS) throw rejected();
   const info = setupInfo(setup, fromBase64Url(key.statement.publicKey) ?? new Uint8Array());
   if (!options.isChannelKeyOf(setup.principal, toBase64Url(setup.clientPublicKey))) throw rejected();
-  if (!isSetupSigned(setup, info)) throw rejected();
+  checkSigned(setup, info, asker, options.attempts);
   return { setup, key, info };
+}
+
+/**
+ * INVARIANT: only set-ups that name a key which their asker has are counted: a process of the asker that still uses a removed key holds off
+ * nobody, nor does anybody who asks under another name.
+ */
+function checkSigned(setup: Setup, info: Uint8Array, asker = '', attempts?: SetupAttempts): void {
+  if (attempts?.isLockedOut(asker) === true) throw rejected();
+  if (isSetupSigned(setup, info)) {
+    attempts?.succeeded(asker);
+    return;
+  }
+  attempts?.failed(asker);
+  throw rejected();
 }
 
 async function decapsulate(key: ChannelPrivateKey, encapsulated: Uint8Array, info: Uint8Array) {

@@ -15,7 +15,7 @@ export {
   type OutgoingRequest,
   openSession,
 } from './client-session.js';
-export { type Acceptor, type AcceptorOptions, makeAcceptor } from './acceptor.js';
+export { type Acceptor, type AcceptorOptions, type SetupAttempts, makeAcceptor } from './acceptor.js';
 export type { IncomingRequest, OutgoingReply, ServiceSession } from './service-session.js';
 export { type SealedRequest, openSealedRequest, sealRequest } from './sealed-request.js';
 export {

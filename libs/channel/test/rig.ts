@@ -10,6 +10,7 @@ import {
   type ChannelPrivateKey,
   type ClientSession,
   type ServiceSession,
+  type SetupAttempts,
 } from '../src/index.js';
 
 export const HOUR = 3_600_000;
@@ -34,7 +35,11 @@ export interface Rig {
   readonly key: ChannelPrivateKey;
   /** Principals that the directory knows, by channel key. */
   readonly directory: Map<string, string>;
-  acceptor(overrides?: { maxSessions?: number; keys?: ChannelPrivateKey[] }): Acceptor;
+  acceptor(overrides?: {
+    maxSessions?: number;
+    keys?: ChannelPrivateKey[];
+    attempts?: SetupAttempts;
+  }): Acceptor;
   session(): Promise<ClientSession>;
   pair(): Promise<{ client: ClientSession; service: ServiceSession }>;
 }
