@@ -98,8 +98,9 @@ async function identifyByProof(profile: IdentityProfile): Promise<Identified> {
   keys.channelSeed.dispose();
   const open = () => openIdentitySession(profile, profile.identity, keys);
   const session = await open();
-  const { stop } = keepSession(open, session, {});
-  return { principal: session.principal, nkeySeed: keys.nkeySeed, signingKey: keys.signingKey, stop };
+  const kept = keepSession(open, session);
+  const { nkeySeed, signingKey } = keys;
+  return { principal: session.principal, nkeySeed, signingKey, stop: () => kept.stop() };
 }
 
 function failInvalid(): never {

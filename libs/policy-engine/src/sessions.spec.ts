@@ -38,12 +38,7 @@ type Rule = NonNullable<Extract<Statement, { type: 'identity-rule.set' }>['rule'
 const setRule = (
   ruleId: string,
   rule: Partial<Rule> | null,
-  { basedOn = null, by = mesh.operatorKey, issuer = 'operator', seconds = 10 } = {} as {
-    basedOn?: string | null;
-    by?: typeof own;
-    issuer?: string;
-    seconds?: number;
-  },
+  { basedOn = null, by = mesh.operatorKey, issuer = 'operator', seconds = 10 } = {},
 ): string =>
   say(
     'identity-rule.set',

@@ -18,7 +18,7 @@ export interface ConnectionAsk {
   readonly signature: string | undefined;
   readonly nonce: string | undefined;
   /** Whether it wants to exchange a proof of identity for session keys, and nothing else. */
-  readonly wantsSession: boolean;
+  readonly wantsSession?: boolean;
   readonly serverId: string;
   readonly clientId: number;
   readonly host: string | undefined;
@@ -68,7 +68,7 @@ export function judgeConnection(
   }: { clock: Clock; random: () => number; isProven: (ask: ConnectionAsk) => boolean },
 ): Verdict {
   if (ask.nkey === undefined) return { admitted: false, reason: 'no-key' };
-  if (ask.wantsSession) return judgeSessionAsker(ask, ask.nkey, directory, { clock, isProven });
+  if (ask.wantsSession === true) return judgeSessionAsker(ask, ask.nkey, directory, { clock, isProven });
   const entry = directory.findByNkey(ask.nkey);
   const enrolment = directory.findEnrolment(ask.nkey);
   const principal = entry?.name ?? enrolment?.principal;

@@ -20,7 +20,7 @@ export const fetchJson: FetchJson = async (address) => {
     throw new TypeError('the issuer did not answer with a document');
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of response.body) {
+  for await (const part of response.body as AsyncIterable<Uint8Array>) {
     size += part.length;
     if (size > MAX_BYTES) throw new TypeError('the document of the issuer is too large');
     parts.push(part);

@@ -4,7 +4,6 @@ import type { IssuerKeys as KeySource } from '@keymesh/contracts';
 import { HOUR, MINUTE, SECOND, toBase64Url, utf8 } from '@keymesh/kernel';
 import type { IdentityRule } from '@keymesh/policy-engine';
 import { makeTestClock } from '@keymesh/testing';
-import type { JWTHeaderParameters, JWTPayload } from 'jose';
 import {
   makeIssuerKey as makeKey,
   signToken,
@@ -43,11 +42,10 @@ const ruleOf = (
 });
 const billing = () => [ruleOf('billing', { sub: 'billing' })];
 
-const sign = (
-  claims: JWTPayload = {},
-  key: Key = issuer.keys[0]!,
-  head: Partial<JWTHeaderParameters> = {},
-): Promise<string> => signToken(key, { ...payload(), ...claims }, head);
+/** Undefined: without it. */
+type Claims = Readonly<Record<string, unknown>>;
+const sign = (claims: Claims = {}, key: Key = issuer.keys[0]!, head: Claims = {}): Promise<string> =>
+  signToken(key, { ...payload(), ...claims }, head);
 const told = (verdict: TokenVerdict): string =>
   'refused' in verdict ? verdict.refused : `rule ${verdict.rule.ruleId}`;
 const verdictOf = async (token: string | Promise<string>, rules = billing()): Promise<string> =>
@@ -78,7 +76,7 @@ describe('a token of a local issuer', () => {
     },
   );
 
-  it.each<[string, JWTPayload, string]>([
+  it.each<[string, Claims, string]>([
     ['of another audience', { aud: 'other' }, 'audience'],
     ['without an audience', { aud: undefined }, 'audience'],
     ['with another subject', { sub: 'other' }, 'claims'],

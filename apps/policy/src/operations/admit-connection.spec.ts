@@ -1,8 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { ACCOUNTS, clientPermissions, enrolmentPermissions, siemPermissions } from '@keymesh/contracts';
+import {
+  ACCOUNTS,
+  clientPermissions,
+  enrolmentPermissions,
+  sessionAskerOf,
+  sessionPermissions,
+  siemPermissions,
+} from '@keymesh/contracts';
 import { HOUR, MINUTE, toBase64Url, utf8 } from '@keymesh/kernel';
 import { makeTestClock, type TestClock } from '@keymesh/testing';
 import { nkeyPairOf, type NkeyPair } from '@keymesh/mesh';
+import { signStatement } from '@keymesh/policy-engine';
 import { makeFakePorts, type FakePorts } from '../../test/support/fake-ports.js';
 import {
   callOf,
@@ -19,6 +28,7 @@ import { makeCreatePrincipal } from './create-principal.js';
 import { makeDisablePrincipal } from './disable-principal.js';
 import { makeEnrolPrincipal } from './enrol-principal.js';
 import { makeLockPrincipal } from './lock-principal.js';
+import { makeSetIdentityRule } from './set-identity-rule.js';
 
 let clock: TestClock;
 let mesh: BookMesh;
@@ -68,6 +78,64 @@ beforeEach(async () => {
   whileRemembering = () => Promise.resolve();
   billing = await invite('billing');
   await enrol(billing);
+});
+
+describe('admitting who wants a session', () => {
+  const stranger = makeNkey();
+  const wants = { wantsSession: true };
+  const allowProofs = async (): Promise<void> => {
+    const statement = signStatement(
+      {
+        v: 1,
+        meshId: mesh.trustRoot.meshId,
+        statementId: randomUUID(),
+        issuedAt: new Date(clock.now()).toISOString(),
+        issuer: 'operator',
+        type: 'identity-rule.set',
+        ruleId: 'ci',
+        rule: {
+          principal: 'billing',
+          identity: {
+            ...{ kind: 'token', issuer: 'https://ci.example', audience: 'keymesh' },
+            ...{ claims: { sub: 'billing' }, keys: { from: 'discovery' } },
+          },
+          maxSessionSeconds: 600,
+          privileged: false,
+        },
+        basedOn: null,
+      },
+      mesh.operator.signingKey,
+    );
+    await makeSetIdentityRule(ports)({ statement }, callOf('operator'));
+  };
+
+  it('gives anybody one question under a name that is nobody’s, for a minute', async () => {
+    await allowProofs();
+    const asker = sessionAskerOf(stranger.publicKey);
+    expect(await admit(ask(stranger, wants))).toEqual({
+      principal: asker,
+      purpose: 'session',
+      account: ACCOUNTS.clients,
+      permissions: sessionPermissions(asker),
+      expiresAtMs: clock.now() + MINUTE,
+    });
+    // Nobody has to cut it, and as many as like may come.
+    expect(remembered).toEqual([]);
+    for (let count = 0; count < 20; count++) await admit(ask(makeNkey(), wants));
+    expect(ports.records('connection.opened')).toHaveLength(5);
+  });
+
+  it('gives no more to who has keys, and nothing to who does not prove the one it shows', async () => {
+    await allowProofs();
+    expect((await admit(ask(own(billing), wants)))?.purpose).toBe('session');
+    expect(
+      await admit(ask(stranger, { ...wants, signature: toBase64Url(stranger.sign(utf8('x'))) })),
+    ).toBeUndefined();
+  });
+
+  it('lets nobody in where no rule lets other proofs stand', async () => {
+    expect(await admit(ask(stranger, wants))).toBeUndefined();
+  });
 });
 
 describe('admitting a connection', () => {

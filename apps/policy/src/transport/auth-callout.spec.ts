@@ -97,6 +97,7 @@ describe('the auth callout', () => {
         nkey: 'UX',
         signature: 'c2ln',
         nonce: 'the nonce',
+        wantsSession: false,
         serverId: server.publicKey,
         clientId: 42,
         host: '10.0.0.9',

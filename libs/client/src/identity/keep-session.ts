@@ -16,10 +16,7 @@ type Session = Pick<ReplyOf<typeof openSession>, 'principal' | 'expiresAt'>;
 export function keepSession(
   open: () => Promise<Session>,
   first: Session,
-  {
-    onFailure,
-    now = Date.now,
-  }: { readonly onFailure?: (error: unknown) => void; readonly now?: () => number },
+  { now = Date.now }: { readonly now?: () => number } = {},
 ): { stop(): void } {
   let timer: NodeJS.Timeout | undefined;
   let retryMs = FIRST_RETRY_MS;
@@ -37,8 +34,8 @@ export function keepSession(
       retryMs = FIRST_RETRY_MS;
       // INVARIANT: one connection is one principal; where the rule names another one now, this one ends with its session.
       if (session.principal === first.principal) schedule(untilRenewal(session));
-    } catch (error) {
-      onFailure?.(error);
+    } catch {
+      // Calls tell it when the session has ended; until then there is time.
       schedule(retryMs);
       retryMs = Math.min(LONGEST_RETRY_MS, retryMs * 2);
     }
