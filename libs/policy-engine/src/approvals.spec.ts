@@ -192,6 +192,46 @@ describe('approvals of a bundle', () => {
     expect(approvalsGiven(directory.extend([text]), engine, asked, clock.now())).toEqual([]);
   });
 
+  it('do not count by a session’s key, for which the policy service vouches', () => {
+    const session = key();
+    const rule = say(
+      'identity-rule.set',
+      {
+        ruleId: 'bob',
+        rule: {
+          principal: 'bob',
+          identity: {
+            kind: 'token',
+            issuer: 'https://issuer.example',
+            audience: 'keymesh',
+            claims: { sub: 'bob' },
+            keys: { from: 'discovery' },
+          },
+          maxSessionSeconds: 600,
+          privileged: true,
+        },
+        basedOn: null,
+        issuedAt: at(4),
+      },
+      mesh.operatorKey,
+    );
+    const { directory, engine } = open([signed('alice', keys.alice), signed('bob', session)]);
+    const withSession = directory.extend([rule]).withSessions([
+      {
+        principal: 'bob',
+        ruleId: 'bob',
+        nkey: nkeyNamed('session'),
+        channelKey: session.publicKeyText,
+        openedAt: at(30),
+        expiresAt: at(600),
+      },
+    ]);
+    // The control: the session is in force.
+    expect(withSession.isChannelKeyOf('bob', session.publicKeyText)).toBe(true);
+    const counted = approvalsGiven(withSession, engine, asked, clock.now());
+    expect(counted.map(({ approver }) => approver)).toEqual(['alice']);
+  });
+
   it('end with the clock, also where the bundle stays', () => {
     const { directory, engine } = open(two());
     expect(approvalsGiven(directory, engine, asked, START + 3_600_000 - 1)).toHaveLength(2);
