@@ -5,6 +5,7 @@ import { describeChannel, failure, type ConsumerDeclaration } from '@keymesh/con
 import { makeDispatcher, type Dispatcher, type Served } from '@keymesh/mesh';
 import { Module, type DynamicModule, type INestApplication, type Provider } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { makeChannelRefusals } from '../channel/channel-refusals.js';
 import type { CommonConfig } from '../config/common-config.js';
 import { HealthController } from '../health/health.controller.js';
 import { nestLogger } from '../telemetry/nest-logger.js';
@@ -118,10 +119,12 @@ function makeTransport<Config extends CommonConfig>(kit: ServiceKit<Config>): Me
 
 function makeServiceDispatcher<Config extends CommonConfig>(kit: ServiceKit<Config>): Dispatcher {
   const { name, config, policy, channelKeys, clock } = kit;
+  const refusals = makeChannelRefusals(kit);
   const acceptor = makeAcceptor({
     service: name,
     privateKey: (keyId) => channelKeys.privateKey(keyId),
     isChannelKeyOf: (principal, publicKey) => directoryOf(policy).isChannelKeyOf(principal, publicKey),
+    attempts: refusals.attempts,
     clock,
   });
   return makeDispatcher({
@@ -131,7 +134,11 @@ function makeServiceDispatcher<Config extends CommonConfig>(kit: ServiceKit<Conf
     principals: { find: (principal) => policy.findPolicy()?.directory.find(principal) },
     allowPlainReply: config.allowPlainReply,
     clock,
-    onServed: (served) => report(kit, served),
+    onServed(served) {
+      report(kit, served);
+      const { outcome, principal } = served;
+      if (outcome === 'CHANNEL_REJECTED' && principal !== undefined) refusals.note(principal);
+    },
   });
 }
 
