@@ -38,6 +38,7 @@ export function makeProgram(): Command {
   const program = new Command('keymesh')
     .description('Keymesh: keeps credentials and hands them over NATS to those who may have them.')
     .version('0.1.0')
+    .enablePositionalOptions()
     .addHelpText('after', EXIT_CODES);
   for (const command of [
     ...valueCommands(),

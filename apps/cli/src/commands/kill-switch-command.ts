@@ -49,6 +49,8 @@ export const killSwitchCommand = (): Command =>
         note(`Give back with: keymesh kill-switch lift ${reply.killId}`);
       });
     })
+    // Its own options come before a subcommand's name, else they would take the subcommand's.
+    .enablePositionalOptions()
     .addCommand(liftCommand())
     .addCommand(listCommand());
 
