@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ShadowPolicies } from '@keymesh/contracts';
 import { systemClock } from '@keymesh/kernel';
-import { BUILT_IN_POLICIES, policySetOf, signStatement, type Policy } from '@keymesh/policy-engine';
+import {
+  BUILT_IN_POLICIES,
+  policySetOf,
+  readBundle,
+  shadowDigestOf,
+  signStatement,
+  type Policy,
+} from '@keymesh/policy-engine';
 import { makeDataSource, migrateSchema } from '@keymesh/postgres';
 import { startTestPostgres, type TestPostgres } from '@keymesh/testing';
 import fc from 'fast-check';
@@ -65,6 +73,39 @@ const sorted = (policies: readonly Policy[]) =>
   policies.map(({ id, cedar }) => ({ id, cedar })).sort((a, b) => (a.id < b.id ? -1 : 1));
 const effectiveNow = async () =>
   sorted(policySetOf([...BUILT_IN_POLICIES], (await store.load()).directory).effective);
+
+describe('the shadow in the book', () => {
+  const SHADOW = [{ policyId: 'x', cedar: 'forbid(principal, action, resource);' }];
+  const said = (digest: string | null) =>
+    signStatement(
+      {
+        ...{ v: 1, meshId: mesh.trustRoot.meshId, statementId: randomUUID(), issuer: 'operator' },
+        ...{ issuedAt: new Date(clock.now()).toISOString(), type: 'policy.shadow-set', digest },
+      },
+      mesh.operator.signingKey,
+    );
+  const say = async (digest: string | null, shadow: ShadowPolicies) => {
+    const change = { statements: [said(digest)], shadow };
+    return shadowOf(
+      (await store.change(undefined, () => ({ change, records: [], reply: () => null }))).bundle,
+    );
+  };
+  const shadowOf = ({ bytes }: { bytes: Uint8Array }) => readBundle(bytes, mesh.trustRoot).shadow;
+
+  it('is in the bundle as long as it is there, changes no policy set, and goes without its texts', async () => {
+    const before = await sets.find((await store.load()).version);
+    expect(await say(shadowDigestOf(SHADOW), SHADOW)).toEqual(SHADOW);
+    expect(shadowOf(await change([]))).toEqual(SHADOW);
+    expect(await say(shadowDigestOf([]), [])).toEqual([]);
+    expect(await say(null, [])).toBeUndefined();
+    expect(await say(shadowDigestOf(SHADOW), SHADOW)).toEqual(SHADOW);
+    // As when a database was put back, and the statements came from the bucket.
+    await owner.query('TRUNCATE shadow_policy');
+    expect(shadowOf(await change([]))).toBeUndefined();
+    expect((await store.load()).directory.shadow).toBeDefined();
+    expect(await sets.find((await store.load()).version)).toEqual(before);
+  });
+});
 
 describe('the history of policies', () => {
   it('knows of the first bundle, built-in policies included', async () => {

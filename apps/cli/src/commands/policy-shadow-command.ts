@@ -37,7 +37,7 @@ function put(): Command {
         if (options.json) printJson(reply);
         else
           print(
-            `${String(policies.length)} policies are in the shadow. What they would change: keymesh policy shadow show.`,
+            `In the shadow: ${policies.map(({ policyId }) => policyId).join(', ')}. What would change: keymesh policy shadow show.`,
           );
       });
     });
