@@ -171,13 +171,13 @@ describe('a service that decides by bundles', () => {
     const shown = await vault.nats.request(POLICY_GET_SUBJECT, '');
     let isHolding = true;
     const nats = new Proxy(vault.nats, {
-      get(target, name: keyof typeof target) {
+      get(target, name) {
         if (name === 'request')
           return (subject: string, ...rest: [Uint8Array, never]) =>
             isHolding && subject === POLICY_GET_SUBJECT
               ? Promise.resolve(shown)
               : target.request(subject, ...rest);
-        const value: unknown = target[name];
+        const value: unknown = Reflect.get(target, name);
         return typeof value === 'function' ? (value.bind(target) as unknown) : value;
       },
     });

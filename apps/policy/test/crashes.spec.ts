@@ -202,7 +202,7 @@ describe('kill -9 of the policy service', () => {
       const killed = new Promise<void>((resolve, reject) => {
         const subscription = vault.nats.subscribe(POLICY_SUBJECT, {
           max: 1,
-          callback: () => service.kill().then(resolve, reject),
+          callback: () => void service.kill().then(resolve, reject),
         });
         expect(subscription.isClosed()).toBe(false);
       });
