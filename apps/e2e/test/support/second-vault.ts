@@ -5,11 +5,8 @@ import { eventually } from '@keymesh/testing';
 import { meshStatus } from './kill.js';
 import { REPOSITORY, type RunningMesh } from './running-mesh.js';
 
-/** One more instance of the vault, with everything that the launcher gives its own. Linux only. */
-export async function startSecondVault(
-  mesh: RunningMesh,
-  change: Readonly<Record<string, string>> = {},
-): Promise<{ stop(): Promise<void> }> {
+/** What the launcher has given to its own vault. Linux only. */
+export async function vaultEnvironment(mesh: RunningMesh): Promise<Record<string, string>> {
   const { pid } = (await meshStatus(mesh)).services.vault;
   if (pid === undefined) throw new Error('the vault does not run');
   const environ = await readFile(`/proc/${String(pid)}/environ`, 'utf8');
@@ -17,11 +14,20 @@ export async function startSecondVault(
     .split('\0')
     .filter(Boolean)
     .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const);
-  const readyFile = join(mesh.home, 'run/vault-2.ready.json');
+  return Object.fromEntries(given);
+}
+
+/** One more instance of the vault, with everything that the launcher gives its own, and its changes. Linux only. */
+export async function startSecondVault(
+  mesh: RunningMesh,
+  change: Readonly<Record<string, string>> = {},
+): Promise<{ stop(): Promise<void> }> {
+  const name = change.KEYMESH_INSTANCE ?? 'vault-2';
+  const readyFile = join(mesh.home, `run/${name}.ready.json`);
   await rm(readyFile, { force: true });
   const env = {
-    ...Object.fromEntries(given),
-    KEYMESH_INSTANCE: 'vault-2',
+    ...(await vaultEnvironment(mesh)),
+    KEYMESH_INSTANCE: name,
     KEYMESH_READY_FILE: readyFile,
     ...change,
   };
@@ -35,7 +41,7 @@ export async function startSecondVault(
   const ended = new Promise<void>((done) => child.once('exit', () => done()));
   await eventually(
     async () => {
-      if (child.exitCode !== null) throw new Error(`the second vault ended: ${said.slice(-2_000)}`);
+      if (child.exitCode !== null) throw new Error(`${name} ended: ${said.slice(-2_000)}`);
       const { httpPort } = JSON.parse(await readFile(readyFile, 'utf8')) as { httpPort: number };
       const answer = await fetch(`http://127.0.0.1:${String(httpPort)}/health/ready`);
       if (answer.status !== 200) throw new Error(`not ready: ${await answer.text()}`);
