@@ -57,8 +57,10 @@ export function openBundle(
   return { bundle, directory: withWhatItSays(directory, bundle) };
 }
 
-const withWhatItSays = (directory: Directory, { taken, kills = [], approvals = [], sessions = [] }: PolicyBundle): Directory =>
-  directory.withTaken(taken).withKills(kills).withApprovals(approvals).withSessions(sessions);
+const withWhatItSays = (
+  directory: Directory,
+  { taken, kills = [], approvals = [], sessions = [] }: PolicyBundle,
+): Directory => directory.withTaken(taken).withKills(kills).withApprovals(approvals).withSessions(sessions);
 
 /** Checks a bundle's signature but not its statements: for whoever only compares versions. @throws POLICY_UNAVAILABLE */
 export function readBundle(bytes: Uint8Array, trustRoot: TrustRoot): PolicyBundle {
@@ -83,13 +85,20 @@ function parseJson(bytes: Uint8Array): unknown {
 }
 
 /**
- * Whether a bundle goes on from what was accepted before: the same statements in the same order, and perhaps more.
+ * Whether a bundle goes on from what was accepted before: the same statements in the same order, and perhaps more; and the same kill switches,
+ * but for those that an operator lifted.
  * INVARIANT: whoever holds the bundle key can leave nothing out towards a reader that saw it once.
  */
 export const followsOn = (
-  bundle: Pick<PolicyBundle, 'statements'>,
-  accepted: Pick<Directory, 'statements'>,
-): boolean => startsWith(bundle.statements, accepted.statements);
+  next: Pick<Directory, 'statements' | 'kills' | 'liftingOf'>,
+  accepted: Pick<Directory, 'statements' | 'kills'>,
+): boolean =>
+  startsWith(next.statements, accepted.statements) &&
+  accepted.kills.every(
+    ({ killId, scope, name }) =>
+      next.liftingOf(killId) !== undefined ||
+      next.kills.some((kill) => kill.killId === killId && kill.scope === scope && kill.name === name),
+  );
 
 const startsWith = (texts: readonly string[], prefix: readonly string[]): boolean =>
   prefix.length <= texts.length && prefix.every((text, index) => texts[index] === text);

@@ -13,7 +13,7 @@ import {
 import fc from 'fast-check';
 import { at, granted, makeTestClock, makeTestMesh, say } from '../test/fixtures.js';
 import { BUILT_IN_POLICIES, REVEALING } from './built-in-policies.js';
-import { openBundle, signBundle } from './bundle.js';
+import { followsOn, openBundle, signBundle } from './bundle.js';
 import { foldStatements, type Directory } from './directory.js';
 import { makePolicyEngine } from './engine.js';
 import { policyPrincipal } from './policy-principal.js';
@@ -45,8 +45,9 @@ const kill = (over: Partial<KillSwitch> & Pick<KillSwitch, 'scope'>): KillSwitch
   by: 'operator',
   ...over,
 });
-const decide = (directory: Directory, request: PolicyRequest) =>
-  makePolicyEngine({ version: 1, policies: [...BUILT_IN_POLICIES] }, directory).decide(request);
+const engineOf = (directory: Directory) =>
+  makePolicyEngine({ version: 1, policies: [...BUILT_IN_POLICIES] }, directory);
+const decide = (directory: Directory, request: PolicyRequest) => engineOf(directory).decide(request);
 const ask = (
   directory: Directory,
   name: string,
@@ -147,10 +148,32 @@ describe('a kill switch', () => {
   });
 });
 
+describe('a bundle that follows on', () => {
+  const [one, two] = [kill({ scope: 'principal', name: 'reader' }), kill({ scope: 'everyone' })];
+  const accepted = base.withKills([one, two]);
+  const lifting = say('kill-switch.lifted', { killId: two.killId, issuedAt: at(1) }, mesh.operatorKey);
+
+  it('has every kill switch of the accepted one, but for those that an operator lifted', () => {
+    expect(followsOn(base.withKills([two, one]), accepted)).toBe(true);
+    expect(followsOn(base.extend([lifting]).withKills([one]), accepted)).toBe(true);
+    expect(followsOn(base.withKills([one, two, kill({ scope: 'everyone' })]), accepted)).toBe(true);
+  });
+
+  it('is not one that leaves one out, or makes it something else: whoever has the bundle key cannot give back', () => {
+    expect(followsOn(base, accepted)).toBe(false);
+    expect(followsOn(base.withKills([one]), accepted)).toBe(false);
+    expect(followsOn(base.withKills([two, { ...one, name: 'nobody' }]), accepted)).toBe(false);
+    expect(followsOn(base.withKills([one, { ...two, scope: 'principal', name: 'nobody' }]), accepted)).toBe(
+      false,
+    );
+  });
+});
+
 const grantOfLate = (name: string, roles: Role[]): string =>
   granted(name, roles, makeSigningKey().key, mesh.operatorKey);
 
 describe('no list of kill switches', () => {
+  const without = engineOf(base);
   const kills = fc.array(
     fc
       .constantFrom(...KILL_SCOPES)
@@ -171,9 +194,10 @@ describe('no list of kill switches', () => {
     fc.assert(
       fc.property(kills, fc.array(request, { maxLength: 20 }), (list, requests) => {
         const directory = base.withKills(list);
+        const engine = engineOf(directory);
         for (const { name, action, namespace } of requests) {
           const asked = ask(base, name, action, namespace);
-          if (decide(base, asked).effect === 'forbid') expect(decide(directory, asked).effect).toBe('forbid');
+          if (without.decide(asked).effect === 'forbid') expect(engine.decide(asked).effect).toBe('forbid');
         }
         for (const name of NAMES) expect(['active', 'killed']).toContain(directory.find(name)?.status);
         const byName = new Set(list.filter(({ scope }) => scope === 'principal').map(({ name }) => name));
