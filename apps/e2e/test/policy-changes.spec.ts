@@ -229,7 +229,7 @@ describe('an explanation', () => {
       expect(found).toBeDefined();
       return found!.decision!;
     });
-    const { network: _where, ...context } = recorded.request.context;
+    const { network: _where, time: _when, ...context } = recorded.request.context;
     expect(decision.request).toEqual({ ...recorded.request, context });
   }, 60_000);
 

@@ -28,7 +28,12 @@ export interface Credentials extends BatchOperations, LifecycleOperations {
   /** @throws CREDENTIAL_NOT_FOUND also when it may not be known of. */
   retrieve(
     name: string,
-    options?: CallOptions & { readonly version?: number; readonly stage?: 'current' | 'previous' },
+    options?: CallOptions & {
+      readonly version?: number;
+      readonly stage?: 'current' | 'previous';
+      /** What for: a claim, that policies may ask for and that stands in the record. */
+      readonly purpose?: string;
+    },
   ): Promise<RetrievedCredential>;
   /** Rotates now, and waits. @throws ROTATION_UNSUPPORTED, ROTATION_IN_PROGRESS, ROTATION_FAILED */
   rotate(name: string, options?: CallOptions): Promise<ReplyOf<typeof rotateCredential>>;
@@ -43,11 +48,12 @@ const ROTATE_DEADLINE_MS = 30_000;
 
 /** The credential operations over one connection. */
 export function makeCredentials(connection: MeshConnection, caller: Caller): Credentials {
-  const retrieve: Credentials['retrieve'] = async (name, { version, stage, ...options } = {}) => {
+  const retrieve: Credentials['retrieve'] = async (name, { version, stage, purpose, ...options } = {}) => {
     const request = {
       name,
       ...(version === undefined ? {} : { version }),
       ...(stage === undefined ? {} : { stage }),
+      ...(purpose === undefined ? {} : { purpose }),
     };
     return new RetrievedCredential(await caller.call(retrieveCredential, request, options));
   };

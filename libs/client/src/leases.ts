@@ -41,7 +41,7 @@ export class IssuedLease implements Disposable {
   }
 }
 
-type Times = Pick<RequestInput<typeof issueLease>, 'ttlSeconds' | 'audience'>;
+type Times = Pick<RequestInput<typeof issueLease>, 'ttlSeconds' | 'audience' | 'purpose'>;
 
 /** Leases as one principal may use them. Every method throws KeymeshError with a code of docs/reference/errors.md. */
 export interface Leases {
@@ -67,10 +67,12 @@ export interface Leases {
 /** The lease operations over one connection. */
 export function makeLeases(connection: MeshConnection, caller: Caller): Leases {
   return {
-    issue: async (name, { ttlSeconds, audience, ...options } = {}) =>
-      new IssuedLease(await caller.call(issueLease, { name, ...given({ ttlSeconds, audience }) }, options)),
-    renew: (leaseId, { ttlSeconds, audience, ...options } = {}) =>
-      caller.call(renewLease, { leaseId, ...given({ ttlSeconds, audience }) }, options),
+    issue: async (name, { ttlSeconds, audience, purpose, ...options } = {}) =>
+      new IssuedLease(
+        await caller.call(issueLease, { name, ...given({ ttlSeconds, audience, purpose }) }, options),
+      ),
+    renew: (leaseId, { ttlSeconds, audience, purpose, ...options } = {}) =>
+      caller.call(renewLease, { leaseId, ...given({ ttlSeconds, audience, purpose }) }, options),
     revoke: async (leaseId, options) => (await caller.call(revokeLease, { leaseId }, options)).lease,
     revokeAll: async (whose, options) => (await caller.call(revokeLeases, whose, options)).revoked,
     list: async (filter = {}, options) => {

@@ -21,6 +21,11 @@ export type CredentialStatus = (typeof CREDENTIAL_STATUSES)[number];
 export const ROTATION_ADAPTERS = ['generated', 'postgres-role'] as const;
 export type RotationAdapter = (typeof ROTATION_ADAPTERS)[number];
 
+/** What the asker says it wants a value for: a claim, for policies and for the record. */
+export const purpose = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/, 'a purpose is up to 63 of A-Z a-z 0-9 . _ / -');
+
 /** Parts of a value by name, as its type says (docs/reference/credential-types.md). All travel as binary parts, secret or not. */
 export const values = z.record(z.string().regex(/^[a-z][a-z0-9_]{0,31}$/), secretBytes());
 

@@ -59,7 +59,11 @@ function problemOf(
 ): PolicyProblem {
   const [place] = sourceLocations ?? [];
   const label = place?.label ?? null;
-  const rule = [message.replace(`for policy \`${policyId}\`, `, ''), label, help]
+  const plain = message
+    .replace(`for policy \`${policyId}\`, `, '')
+    // The context is the same for every action; which one Cedar looked at first tells nothing.
+    .replace(/ in context for Keymesh::Action::"[^"]*"/, ' of the context');
+  const rule = [plain, label, help]
     .filter((text) => text !== null)
     .join('; ');
   return { policyId, ...placeOf(cedar, place?.start), rule };

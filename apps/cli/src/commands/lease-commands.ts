@@ -13,15 +13,21 @@ export const leaseCommand = (): Command => {
 interface TimeOptions extends CommonOptions {
   readonly ttl?: string;
   readonly audience?: string;
+  readonly purpose?: string;
 }
 
-const timesOf = ({ ttl, audience }: TimeOptions) => ({
+const timesOf = ({ ttl, audience, purpose }: TimeOptions) => ({
   ...(ttl === undefined ? {} : { ttlSeconds: seconds(ttl) }),
   ...(audience === undefined ? {} : { audience }),
+  ...(purpose === undefined ? {} : { purpose }),
 });
 
 const TTL = ['--ttl <time>', 'how long, e.g. 90, 15m, 8h, 1d (default and maximum: the mesh’s own)'] as const;
 const AUDIENCE = ['--audience <who>', 'whom a token is for'] as const;
+const PURPOSE = [
+  '--purpose <label>',
+  'what for: policies may ask for it, and it stands in the record',
+] as const;
 
 function issue(): Command {
   return makeCommand(
@@ -32,6 +38,7 @@ function issue(): Command {
     .argument('<name>')
     .option(...TTL)
     .option(...AUDIENCE)
+    .option(...PURPOSE)
     .action(async (name: string, options: TimeOptions) => {
       await runCommand('lease issue', options, async (session) => {
         using issued = await (await session.keymesh()).leases.issue(name, timesOf(options));
@@ -53,6 +60,7 @@ function renew(): Command {
     .argument('<lease-id>')
     .option(...TTL)
     .option(...AUDIENCE)
+    .option(...PURPOSE)
     .action(async (leaseId: string, options: TimeOptions) => {
       await runCommand('lease renew', options, async (session) => {
         const { lease, isCurrent, values } = await (

@@ -11,6 +11,7 @@ interface RetrieveOptions extends CommonOptions {
   readonly credentialVersion?: string;
   readonly stage?: 'current' | 'previous';
   readonly part?: string;
+  readonly purpose?: string;
 }
 
 function retrieve(): Command {
@@ -22,10 +23,11 @@ function retrieve(): Command {
     .argument('<name>')
     .option('--credential-version <n>', 'this version instead of the current one')
     .addOption(new Option('--stage <stage>', 'the version at this stage').choices(['current', 'previous']))
+    .option('--purpose <label>', 'what for: policies may ask for it, and it stands in the record')
     .option('--part <name>', 'this part, e.g. username (default: the key or password)')
     .action(async (name: string, options: RetrieveOptions) => {
       await runCommand('retrieve', options, async (session) => {
-        const { credentialVersion, stage, part } = options;
+        const { credentialVersion, stage, part, purpose } = options;
         using credential = await (
           await session.keymesh()
         ).credentials.retrieve(name, {
@@ -33,6 +35,7 @@ function retrieve(): Command {
             ? {}
             : { version: whole('--credential-version', credentialVersion) }),
           ...(stage === undefined ? {} : { stage }),
+          ...(purpose === undefined ? {} : { purpose }),
         });
         const secret = part === undefined ? credential.value : credential.values[part];
         if (secret === undefined)

@@ -19,7 +19,7 @@ export type PolicyResource = PolicyRequest['resource'];
 
 /** Asks the policy. Never throws for a no. @throws POLICY_UNAVAILABLE without a bundle, DENIED for a principal it does not know. */
 export type AskPolicy = (
-  call: Pick<Call, 'principal' | 'channel' | 'network'>,
+  call: Pick<Call, 'principal' | 'channel' | 'network' | 'time'>,
   action: Action,
   resource: PolicyResource,
   context?: PolicyRequest['context'],

@@ -9,6 +9,7 @@ export interface IssueOrder {
   /** Canonical name of the credential. */
   readonly name: string;
   readonly audience?: string | undefined;
+  readonly purpose?: string | undefined;
 }
 
 /** Makes what a lease is for. One file for each; which one, the type of the credential says. */

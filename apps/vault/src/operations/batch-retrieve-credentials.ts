@@ -67,8 +67,8 @@ export function makeBatchRetrieveCredentials(
   };
 }
 
-const keyOf = ({ name, version, stage }: Item): string =>
-  JSON.stringify([canonicalName(name), version ?? null, stage ?? null]);
+const keyOf = ({ name, version, stage, purpose }: Item): string =>
+  JSON.stringify([canonicalName(name), version ?? null, stage ?? null, purpose ?? null]);
 
 function distinctAsks(items: readonly Item[]) {
   const asks = new Map<string, Ask>();

@@ -19,6 +19,7 @@ import { canonicalName } from '../domain/name.js';
 import type { MetadataIndex } from '../domain/ports.js';
 import type { IssuerOf } from '../issuers/issuer.js';
 import { permitLookup } from './permit.js';
+import { wantedOf } from './retrieve-credential.js';
 
 export interface IssueLeasePorts {
   readonly audited: Audited;
@@ -41,7 +42,8 @@ export function makeIssueLease(ports: IssueLeasePorts): Handler<typeof issueLeas
   return async (request, call) => {
     const { lease, name, type } = await grant(request, call);
     const issuer = ports.issuerOf(type);
-    const values = await issuer.issue({ lease, name, audience: request.audience }, call);
+    const { audience, purpose } = request;
+    const values = await issuer.issue({ lease, name, audience, purpose }, call);
     return { lease: toLeaseMetadata(lease, ports.clock.now()), type, values };
   };
 }
@@ -60,7 +62,9 @@ function makeGrant({ audited, index, askPolicy, leases, issuerOf, leaseLimits, c
     attempt.named(name);
     const nowMs = clock.now();
     const lookup = await index.findByName(name);
-    const credential = permitLookup({ askPolicy, call, attempt, nowMs }, 'lease.issue', { name }, lookup);
+    const question = { askPolicy, call, attempt, nowMs };
+    const { purpose } = request;
+    const credential = permitLookup(question, 'lease.issue', { name }, lookup, wantedOf({ purpose }));
     const { kind } = issuerOf(credential.type);
     refuseUnusable(credential, nowMs);
     if (kind !== 'token' && request.audience !== undefined) {

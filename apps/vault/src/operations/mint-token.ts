@@ -19,10 +19,10 @@ export type MintToken = (order: IssueOrder, call: Call) => Promise<Minted>;
  * @throws as retrieveCredential, by the right to issue leases; DENIED for an audience that the key does not sign for.
  */
 export const makeMintToken = (ports: RetrieveCredentialPorts): MintToken =>
-  ports.audited<Mint>('token.minted', async ({ lease, name, audience }, call, attempt) => {
+  ports.audited<Mint>('token.minted', async ({ lease, name, audience, purpose }, call, attempt) => {
     attempt.named(name);
     attempt.note({ leaseId: lease.leaseId });
-    const asked = { name, version: lease.version, action: 'lease.issue' as const };
+    const asked = { name, version: lease.version, purpose, action: 'lease.issue' as const };
     const opened = await openOnce(ports, asked, call, attempt);
     if (opened === undefined) throw changed();
     try {

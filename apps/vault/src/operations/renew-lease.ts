@@ -15,6 +15,7 @@ import {
 import type { MetadataIndex } from '../domain/ports.js';
 import { noteLease, type IssueLeasePorts } from './issue-lease.js';
 import { permitLookup } from './permit.js';
+import { wantedOf } from './retrieve-credential.js';
 
 export interface RenewLeasePorts extends Omit<IssueLeasePorts, 'index'> {
   readonly index: Pick<MetadataIndex, 'findById'>;
@@ -41,7 +42,8 @@ export function makeRenewLease(ports: RenewLeasePorts): Handler<typeof renewLeas
     const { lease, name, type, isCurrent } = await renew(request, call);
     const told = { lease: toLeaseMetadata(lease, ports.clock.now()), isCurrent };
     if (lease.kind !== 'token') return told;
-    const values = await ports.issuerOf(type).issue({ lease, name, audience: request.audience }, call);
+    const { audience, purpose } = request;
+    const values = await ports.issuerOf(type).issue({ lease, name, audience, purpose }, call);
     return { ...told, values };
   };
 }
@@ -49,7 +51,7 @@ export function makeRenewLease(ports: RenewLeasePorts): Handler<typeof renewLeas
 async function renewRow(
   ports: RenewLeasePorts,
   rows: LeaseRows,
-  { leaseId, ttlSeconds }: Request,
+  { leaseId, ttlSeconds, purpose }: Request,
   call: Call,
   attempt: Attempt,
 ): Promise<Renewed> {
@@ -65,6 +67,7 @@ async function renewRow(
     'lease.issue',
     { credentialId },
     await ports.index.findById(credentialId),
+    wantedOf({ purpose }),
   );
   refuseUnusable(credential, nowMs);
   refuseEnded(before, credential, nowMs);

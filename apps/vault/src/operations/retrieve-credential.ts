@@ -51,6 +51,7 @@ type Reply = ReplyOf<typeof retrieveCredential>;
 interface Selector {
   readonly version?: number | undefined;
   readonly stage?: 'current' | 'previous' | undefined;
+  readonly purpose?: string | undefined;
 }
 
 // How often a read may find, at the moment of release, that the credential or the policy has just changed.
@@ -141,10 +142,11 @@ export async function openOnce(
   return { lookup, credential, version, values, expired, decidedBy };
 }
 
-/** What of the credential is wanted, as policies and approvers see it: a version or stage only where one was named. */
-const wantedOf = ({ version, stage }: Selector): PolicyRequest['context'] => ({
+/** What of the credential is wanted, and what for, as policies and approvers see it: only what was named. */
+export const wantedOf = ({ version, stage, purpose }: Selector): PolicyRequest['context'] => ({
   ...(version === undefined ? {} : { version }),
   ...(stage === undefined ? {} : { stage }),
+  ...(purpose === undefined ? {} : { purpose }),
 });
 
 /** Whether what was opened may still go out, asked after its record: nothing that it rests on has changed. Synchronous. */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { principalName } from '../identity.js';
 import { defineRpc } from '../rpc.js';
 import { CREDENTIAL_TYPES } from '../credential-types.js';
-import { credentialName, values } from '../credential-shapes.js';
+import { credentialName, purpose, values } from '../credential-shapes.js';
 
 // A lease is the right of one principal to use what was issued to it for a time. It is issued, may be renewed, and ends by being revoked or
 // by expiring.
@@ -49,6 +49,7 @@ export const issueLease = defineRpc({
     ttlSeconds,
     /** Token: whom it is for, its `aud` (RFC 7519 section 4.1.3). */
     audience: z.string().min(1).max(256).optional(),
+    purpose: purpose.optional(),
   }),
   reply: z.strictObject({
     lease: leaseMetadata,
@@ -69,6 +70,7 @@ export const renewLease = defineRpc({
     leaseId: z.uuid(),
     ttlSeconds,
     audience: z.string().min(1).max(256).optional(),
+    purpose: purpose.optional(),
   }),
   reply: z.strictObject({
     lease: leaseMetadata,

@@ -4,6 +4,7 @@ import {
   credentialMetadata,
   credentialName,
   finding,
+  purpose,
   rotationSettings,
   SENSITIVITIES,
   STAGES,
@@ -79,6 +80,7 @@ export const retrieveCredential = defineRpc({
     name: credentialName,
     version: z.int().min(1).optional(),
     stage: z.enum(['current', 'previous']).optional(),
+    purpose: purpose.optional(),
   }),
   reply: z.strictObject({
     credentialId: z.uuid(),

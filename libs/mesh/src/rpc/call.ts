@@ -13,14 +13,20 @@ export interface Call {
   readonly channel: 'encrypted' | 'plain';
   /** See `askerNetwork`; absent where the server does not say. */
   readonly network?: string;
+  /** When it came, by the service's clock: whole seconds since the Unix epoch. */
+  readonly time?: number;
 }
 
 /** What policies see of how something is asked. */
 export const callContext = ({
   channel,
   network,
-}: Pick<Call, 'channel' | 'network'>): { readonly channel: Call['channel']; readonly network?: string } =>
-  network === undefined ? { channel } : { channel, network };
+  time,
+}: Pick<Call, 'channel' | 'network' | 'time'>): Pick<Call, 'channel' | 'network' | 'time'> => ({
+  channel,
+  ...(network === undefined ? {} : { network }),
+  ...(time === undefined ? {} : { time }),
+});
 
 /**
  * One operation's work. Throws `failure(…)` of the catalogue.

@@ -58,7 +58,7 @@ const andSend =
   };
 
 describe('the dispatcher', () => {
-  it('answers through the channel, and tells the handler who asks, until when', async () => {
+  it('answers through the channel, and tells the handler who asks, when, until when', async () => {
     const { serve, served, clock } = setUp({}, (request, call) => {
       expect(call).toEqual({
         principal: 'billing',
@@ -67,6 +67,7 @@ describe('the dispatcher', () => {
         deadlineAt: clock.monotonic() + 1_000,
         traceparent: `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`,
         channel: 'encrypted',
+        time: Math.floor(clock.now() / 1_000),
       });
       return Promise.resolve(request);
     });

@@ -12,7 +12,7 @@ import {
   type RpcContract,
   type ServiceName,
 } from '@keymesh/contracts';
-import type { Clock } from '@keymesh/kernel';
+import { SECOND, type Clock } from '@keymesh/kernel';
 import type { Msg } from '@nats-io/nats-core';
 import { context, isSpanContextValid } from '@opentelemetry/api';
 import { askerNetwork } from './asker-network.js';
@@ -87,6 +87,7 @@ async function answer(options: DispatcherOptions, operation: Operation, msg: Msg
       startedAt,
       traceparentOf(active, msg.headers),
       askerNetwork(msg.headers),
+      Math.floor(clock.now() / SECOND),
     );
     await work(operation, exchange, call, head.partsHeader, clock, active);
   } catch (error) {
@@ -114,6 +115,7 @@ const makeCall = (
   startedAt: number,
   traceparent: string | undefined,
   network: string | undefined,
+  time: number,
 ): Call => ({
   principal,
   sessionId,
@@ -121,6 +123,7 @@ const makeCall = (
   deadlineAt: startedAt + deadlineMs,
   traceparent,
   channel,
+  time,
   ...(network === undefined ? {} : { network }),
 });
 
