@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import type { PolicyRequest, Role } from '@keymesh/contracts';
 import { makeSigningKey, type SigningKey } from '@keymesh/kernel';
 import { at, codeOf, granted, makeTestClock, makeTestMesh, say, START } from '../test/fixtures.js';
@@ -169,6 +170,45 @@ describe('break-glass', () => {
     const [opening] = directory.openings;
     expect(refusal(directory, reviewed(opening!.openingId, 2 * HOUR, own, 'oncall'))).toBe(
       'STATEMENT_REJECTED',
+    );
+  });
+
+  type Step = readonly [kind: 'open' | 'close' | 'disable' | 'enable' | 'ungrant' | 'grant', minutes: number];
+  const step = fc.tuple(
+    fc.constantFrom<Step[0]>('open', 'open', 'open', 'close', 'disable', 'enable', 'ungrant', 'grant'),
+    fc.integer({ min: 1, max: 300 }),
+  );
+  const status = (of: 'active' | 'disabled', seconds: number) =>
+    say('principal.status-set', { principal: 'oncall', status: of, issuedAt: at(seconds) }, mesh.operatorKey);
+
+  it('gives only between an opening and its end, whatever is said in whatever order', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 14 }), fc.integer({ min: 0, max: 60 }), (steps, lookAt) => {
+        let directory = base;
+        let [now, openUntil, last] = [0, 0, ''];
+        for (const [kind, minutes] of steps) {
+          now += minutes * 20;
+          const opening = opened(now, minutes * 60);
+          const text = {
+            open: opening.text,
+            close: closed(last === '' ? randomUUID() : last, now),
+            disable: status('disabled', now),
+            enable: status('active', now),
+            ungrant: rolesSet(['break-glass'], [], now),
+            grant: rolesSet([], ['break-glass'], now),
+          }[kind];
+          if (refusal(directory, text) !== undefined) continue;
+          directory = directory.extend([text]);
+          if (kind === 'open') [openUntil, last] = [now + minutes * 60, opening.openingId];
+          else if (kind !== 'grant') openUntil = 0;
+        }
+        clock.turn(now + lookAt * 60 - (clock.now() - START) / 1_000);
+        expect(mayRetrieve(directory)).toBe(now + lookAt * 60 < openUntil);
+        const days = directory.openings.map(({ openedAt }) => Date.parse(openedAt));
+        for (const from of days)
+          expect(days.filter((other) => other >= from && other < from + 86_400_000).length).toBeLessThan(5);
+      }),
+      { numRuns: 150 },
     );
   });
 });
