@@ -1,4 +1,11 @@
-import { connect, profileName, readProfile, type Keymesh, type Profile } from '@keymesh/client';
+import {
+  connect,
+  profileName,
+  readAnyProfile,
+  readProfile,
+  type Keymesh,
+  type Profile,
+} from '@keymesh/client';
 import { ERROR_CATALOGUE, toPublicError } from '@keymesh/contracts';
 import { Command } from 'commander';
 import { cliHome, readMeshFacts, traceEndpoint, type MeshFacts } from './config.js';
@@ -45,7 +52,10 @@ export async function runCommand(
     home,
     facts: async () => facts ?? readMeshFacts(home),
     profile,
-    keymesh: () => (open ??= profile().then((found) => connect({ profile: found }))),
+    keymesh: () =>
+      (open ??= readAnyProfile(home, profileName(options.profile)).then((found) =>
+        connect({ profile: found }),
+      )),
   };
   await traced(name, traceEndpoint(facts), async (traceId) => {
     if (options.verbose) note(`trace: ${traceId}`);

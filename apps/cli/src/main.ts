@@ -13,10 +13,12 @@ import { exportCommand } from './commands/export-commands.js';
 import { findingsCommand } from './commands/finding-command.js';
 import { fsckCommand } from './commands/fsck-command.js';
 import { grantCommands } from './commands/grant-commands.js';
+import { identityRuleCommand } from './commands/identity-rule-command.js';
 import { importCommand } from './commands/import-commands.js';
 import { keyCommand } from './commands/key-commands.js';
 import { killSwitchCommand } from './commands/kill-switch-command.js';
 import { leaseCommand } from './commands/lease-commands.js';
+import { loginCommand, logoutCommand } from './commands/login-command.js';
 import { meshCommands } from './commands/mesh-commands.js';
 import { policyCommand } from './commands/policy-commands.js';
 import { explainCommand } from './commands/policy-explain-command.js';
@@ -53,6 +55,9 @@ export function makeProgram(): Command {
     ...grantCommands(),
     policyCommand().addCommand(explainCommand()).addCommand(simulateCommand()).addCommand(shadowCommand()),
     enrolCommand(),
+    loginCommand(),
+    logoutCommand(),
+    identityRuleCommand(),
     approvalCommand(),
     breakGlassCommand(),
     auditCommand(),

@@ -119,7 +119,15 @@ const about = ({ meshId, principal }: Profile, nowMs: number) => ({
 });
 
 /** The channel key of a profile: what its principal signs statements with. */
-export function signingKeyOfProfile({ channelSeed }: Pick<Profile, 'channelSeed'>): SigningKey {
+export function signingKeyOfProfile({
+  channelSeed,
+  session,
+}: Pick<Profile, 'channelSeed' | 'session'>): SigningKey {
+  // INVARIANT (of every reader): session keys sign no statement. Said here, so that nobody has to guess why.
+  if (session !== undefined)
+    throw failure('DENIED', {
+      publicMessage: 'A login signs nothing. Use a profile that was enrolled, whose key operators know.',
+    });
   using seed = new Secret(fromBase64Url(channelSeed) ?? new Uint8Array(), 'channel-seed');
   return signingKeyOf(seed);
 }
@@ -127,5 +135,5 @@ export function signingKeyOfProfile({ channelSeed }: Pick<Profile, 'channelSeed'
 /** The public halves of a profile's keys. */
 export const publicKeysOf = (profile: Pick<Profile, 'nkeySeed' | 'channelSeed'>): PublicKeyPair => ({
   nkey: fromSeed(Buffer.from(profile.nkeySeed, 'utf8')).getPublicKey(),
-  channelKey: signingKeyOfProfile(profile).publicKeyText,
+  channelKey: signingKeyOfProfile({ channelSeed: profile.channelSeed }).publicKeyText,
 });
