@@ -3,7 +3,7 @@ import { fromUtf8 } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
 import { inStore } from '@keymesh/postgres';
 import type { DataSource, EntityManager } from 'typeorm';
-import { nextIndexOf, readSince, type DecisionEntry } from '../store/decisions.js';
+import { namesBeside, nextIndexOf, readRange, type DecisionEntry } from '../store/decisions.js';
 import { findFirstIndexSince } from '../store/entries.js';
 import type { AuthoriseAuditRead } from './authorise-audit-read.js';
 
@@ -17,7 +17,7 @@ type Group = Reply['groups'][number];
 
 /** Leaves in memory at a time, and entries that one request looks at. */
 const PAGE = 2_000;
-const PAGES_A_REQUEST = 5;
+const ENTRIES_A_REQUEST = 10_000;
 /** Of the reply's JSON: well below a message's 900 KiB. */
 const MAX_REPLY_CHARS = 400 * 1024;
 
@@ -33,8 +33,9 @@ export const makeListDecisions =
       const { manager } = dataSource;
       const untilIndex = until ?? (await nextIndexOf(manager));
       const first = fromIndex ?? (await findFirstIndexSince(manager, Date.parse(since))) ?? untilIndex;
-      const grouping = makeGrouping(permitted === 'audit.read');
-      const nextIndex = await readInto(grouping, manager, { since, first, untilIndex });
+      const grouping = makeGrouping(Date.parse(since));
+      const withNames = permitted === 'audit.read';
+      const nextIndex = await readInto(grouping, manager, { first, untilIndex, withNames });
       return { ...grouping.result(), nextIndex: nextIndex < untilIndex ? nextIndex : null, untilIndex };
     });
   };
@@ -43,31 +44,31 @@ export const makeListDecisions =
 async function readInto(
   grouping: Grouping,
   manager: EntityManager,
-  { since, first, untilIndex }: { since: string; first: number; untilIndex: number },
+  { first, untilIndex, withNames }: { first: number; untilIndex: number; withNames: boolean },
 ): Promise<number> {
-  let next = first;
-  for (let page = 0; page < PAGES_A_REQUEST; page += 1) {
-    const entries = await readSince(manager, { fromIndex: next, untilIndex, since, limit: PAGE });
-    for (const entry of entries) {
-      if (!grouping.takes(entry)) return next;
-      next = entry.index + 1;
-    }
-    if (entries.length < PAGE) return untilIndex;
+  const end = Math.min(untilIndex, first + ENTRIES_A_REQUEST);
+  for (let from = first; from < end; from += PAGE) {
+    const to = Math.min(from + PAGE, end);
+    const entries = await readRange(manager, from, to);
+    const names = withNames ? await namesBeside(manager, from, to) : new Map<number, string>();
+    const full = entries.find((entry) => !grouping.takes(entry, names.get(entry.index) ?? null));
+    if (full !== undefined) return full.index;
   }
-  return next;
+  return end;
 }
 
 interface Grouping {
   /** @returns false, changing nothing, when the reply is full. */
-  takes(entry: DecisionEntry): boolean;
+  takes(entry: DecisionEntry, name: string | null): boolean;
   result(): Pick<Reply, 'groups' | 'unreadable'>;
 }
 
-function makeGrouping(withNames: boolean): Grouping {
+function makeGrouping(sinceMs: number): Grouping {
   const groups = new Map<string, Group | 'unreadable'>();
   let [chars, unreadable] = [0, 0];
   return {
-    takes({ leaf, name }) {
+    takes({ leaf, occurredAtMs }, name) {
+      if (occurredAtMs < sinceMs) return true;
       const { time, decision } = JSON.parse(fromUtf8(leaf)) as { time: string; decision?: unknown };
       if (decision === undefined) return true;
       // Leaves are canonical, so equal decisions have one text.
@@ -75,7 +76,7 @@ function makeGrouping(withNames: boolean): Grouping {
       const known = groups.get(key);
       if (known === undefined && chars > 0 && chars + key.length > MAX_REPLY_CHARS) return false;
       if (known === undefined) chars += key.length;
-      const group = joined(known, decision, time, withNames ? name : null);
+      const group = joined(known, decision, time, name);
       groups.set(key, group);
       if (group === 'unreadable') unreadable += 1;
       return true;
