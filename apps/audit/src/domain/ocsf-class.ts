@@ -31,7 +31,18 @@ const OTHER = { id: 99, name: 'Other' };
 
 /** Nouns whose events are about identities. */
 const ENTITY_NOUNS = new Set([
-  ...['principal', 'enrolment', 'policy', 'policy-set', 'policy-shadow', 'bundle', 'role', 'break-glass'],
+  ...[
+    'principal',
+    'enrolment',
+    'policy',
+    'policy-set',
+    'policy-shadow',
+    'policy-bundle',
+    'credential-policy',
+    'bundle',
+    'role',
+    'break-glass',
+  ],
 ]);
 /** Nouns whose events are about coming in. */
 const LOGON_NOUNS = new Set(['connection', 'session', 'channel']);

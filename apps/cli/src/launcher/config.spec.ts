@@ -77,6 +77,7 @@ describe('the settings of the launcher', () => {
   it('pass on what tunes a service, and no place, key or secret', () => {
     const tuning = {
       KEYMESH_DETECTOR_BURST_DENIALS: '20',
+      KEYMESH_MAX_BUNDLE_AGE_SECONDS: '3600',
       KEYMESH_MAX_UNLEDGERED_SECONDS: '3600',
       KEYMESH_RATE_LIMIT_PER_SECOND: '50',
       KEYMESH_ROTATION_SCHEDULE_POLL_SECONDS: '5',

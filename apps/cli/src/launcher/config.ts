@@ -92,7 +92,7 @@ const variables = z.object({
 const PASSED = /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|OTEL_[A-Z_]+)$/;
 /** What a service may be tuned with; each reads its own, checks it and ignores the rest. None of them is a key or a secret. */
 const TUNING =
-  /^KEYMESH_(ROTATION|DETECTOR|RATE_LIMIT|STALE|RECOVERY|VERSION_CACHE|MAX_UNLEDGERED|START|KEK|CREDENTIAL_POLICY|BREACHED_PASSWORDS|LEASE|TEMPLATES)_[A-Z_]+$/;
+  /^KEYMESH_(ROTATION|DETECTOR|RATE_LIMIT|STALE|RECOVERY|VERSION_CACHE|MAX_BUNDLE_AGE|MAX_UNLEDGERED|START|KEK|CREDENTIAL_POLICY|BREACHED_PASSWORDS|LEASE|TEMPLATES)_[A-Z_]+$/;
 const BACKUP_VARIABLES = /^(KEYMESH_BACKUP_(KEEP|S3_[A-Z_]+)|AWS_[A-Z_]+)$/;
 const KMS_VARIABLES = /^KEYMESH_KMS_[A-Z0-9_]+$/;
 /** Where the SDKs of cloud KMS find who they are; nobody but the vault gets them, and only with another KMS than `local`. */
