@@ -159,6 +159,22 @@ describe('a service with a bundle', () => {
     expect(rotation.kit.policy.currentPolicy().version).toBe(5);
   });
 
+  it('takes no older one after a restart either, and decides by the newest that it had, whatever the bucket holds', async () => {
+    const floorVersion = async () =>
+      (await rotation.kit.dataSource.query<{ version: number }[]>('SELECT version FROM bundle_floor'))[0]
+        ?.version;
+    await eventually(async () => expect(await floorVersion()).toBe(5));
+    await rotation.stop();
+    await kitMesh.publishBundle(4);
+    rotation = await startService(rotationFixture(() => kitMesh.configOf('rotation')));
+    expect(rotation.kit.policy.currentPolicy().version).toBe(5);
+    await eventually(async () =>
+      expect((await get('/metrics')).text).toContain('keymesh_policy_bundles_total{result="not-newer"'),
+    );
+    expect(rotation.kit.policy.currentPolicy().version).toBe(5);
+    await rotation.ready;
+  }, 30_000);
+
   it('is degraded, not down, without Postgres, and recovers by itself', async () => {
     await kitMesh.postgres.kill();
     await eventually(async () =>
