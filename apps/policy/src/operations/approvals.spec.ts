@@ -1,8 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { Approval, PolicyRequest, Role } from '@keymesh/contracts';
+import type { Approval, PolicyRequest, Role, Statement } from '@keymesh/contracts';
 import { HOUR, MINUTE, type SigningKey } from '@keymesh/kernel';
-import { approvalsGiven, policyPrincipal, signApproval, signStatement } from '@keymesh/policy-engine';
+import {
+  approvalsGiven,
+  policyPrincipal,
+  proveKey,
+  signApproval,
+  signStatement,
+} from '@keymesh/policy-engine';
 import {
   expectCode,
   makeTestClock,
@@ -145,6 +151,49 @@ describe('approving', () => {
     expect(counted()).toBe(0);
     expect((await list('billing')).approvals).toMatchObject([{ status: 'expired' }]);
     await expectCode(approve(asked, people.bob), 'APPROVAL_NOT_FOUND');
+  });
+
+  it('can be given again by who has other keys by now, and still counts once', async () => {
+    const asked = await ask();
+    await approve(asked, people.alice);
+    const renewed = makeTestPrincipal('alice', ['security-admin']);
+    const said = (statement: object, by: SigningKey): string =>
+      signStatement(
+        {
+          ...{ v: 1, meshId: mesh.trustRoot.meshId, issuer: 'alice', principal: 'alice' },
+          ...{ statementId: randomUUID(), issuedAt: new Date(clock.now()).toISOString() },
+          ...statement,
+        } as Statement,
+        by,
+      );
+    const statementId = randomUUID();
+    const binding = { meshId: mesh.trustRoot.meshId, statementId, principal: 'alice' };
+    const { signingKey, publicNkey } = renewed;
+    const proof = proveKey(binding, signingKey);
+    const statements = [
+      said(
+        {
+          ...{ type: 'principal.keys-added', statementId, nkeys: [publicNkey] },
+          channelKeys: [{ key: signingKey.publicKeyText, proof }],
+        },
+        people.alice.signingKey,
+      ),
+      said(
+        {
+          ...{ type: 'principal.keys-removed', nkeys: [people.alice.publicNkey] },
+          channelKeys: [people.alice.signingKey.publicKeyText],
+        },
+        signingKey,
+      ),
+    ];
+    await ports.book.change({ principal: 'alice', requestId: randomUUID() }, () => ({
+      change: { statements },
+      records: [],
+      reply: () => null,
+    }));
+    expect(counted()).toBe(0);
+    expect(await approve(asked, renewed)).toMatchObject({ approvals: 1 });
+    expect(counted()).toBe(1);
   });
 
   it('is not for the asker, whatever it may otherwise, and the attempt is recorded', async () => {

@@ -123,6 +123,9 @@ describe('break-glass', () => {
   it('is reviewed by somebody else after its end, with what was found', async () => {
     const { openingId } = await open();
     await expectCode(review(openingId, mesh.operator), 'STATEMENT_REJECTED');
+    expect(ports.records('break-glass.reviewed')).toMatchObject([
+      { outcome: 'failure', code: 'STATEMENT_REJECTED', decision: { effect: 'permit' } },
+    ]);
     clock.advance(HOUR);
     expect(await list('operator')).toMatchObject([{ openingId, status: 'unreviewed', finding: null }]);
     await expectCode(review(openingId, clerk), 'DENIED');

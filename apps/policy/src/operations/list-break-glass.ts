@@ -1,7 +1,8 @@
 import type { BreakGlassSummary, listBreakGlass } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
-import type { Handler } from '@keymesh/mesh';
+import { callContext, type Call, type Handler } from '@keymesh/mesh';
 import { isOpenNow, policyPrincipal, type BreakGlassOpening } from '@keymesh/policy-engine';
+import { decisionRecord, type DecisionRecord } from '../domain/audit.js';
 import type { OperationPorts } from '../domain/authorize.js';
 import type { BreakGlassNote, PolicyBook, Record } from '../domain/ports.js';
 
@@ -17,7 +18,8 @@ export const makeListBreakGlass =
   ): Handler<typeof listBreakGlass> =>
   async (_request, call) => {
     const { book, makeRecord, record, clock, listNotes } = ports;
-    const all = mayReview(book, call.principal);
+    const decision = reviewing(book, call);
+    const all = decision?.effect === 'permit';
     const notes = await listNotes();
     const openings = book
       .current()
@@ -25,19 +27,21 @@ export const makeListBreakGlass =
       .map((opening) => summaryOf(opening, notes.get(opening.openingId), clock.now()))
       .reverse();
     const facts = { openings: openings.length };
-    await record({ record: makeRecord('break-glass.listed', 'success', { call, facts }) });
+    await record({
+      record: makeRecord('break-glass.listed', 'success', { call, facts, ...(all ? { decision } : {}) }),
+    });
     return { openings };
   };
 
-function mayReview({ current }: Pick<PolicyBook, 'current'>, name: string): boolean {
+/** Whether the caller reviews: not a right that it lacks, only what it sees. */
+function reviewing({ current }: Pick<PolicyBook, 'current'>, call: Call): DecisionRecord | undefined {
   const { directory, engine } = current();
-  const entry = directory.find(name);
-  if (entry === undefined) return false;
+  const entry = directory.find(call.principal);
+  if (entry === undefined) return undefined;
   const resource = { kind: 'principal' as const, id: '*', attributes: {} };
   const principal = policyPrincipal(entry);
-  return (
-    engine.decide({ principal, action: 'break-glass.review', resource, context: {} }).effect === 'permit'
-  );
+  const request = { principal, action: 'break-glass.review' as const, resource, context: callContext(call) };
+  return decisionRecord(engine.decide(request), request);
 }
 
 const summaryOf = (
