@@ -1,3 +1,4 @@
+import { KILL_SCOPES } from '@keymesh/contracts';
 import type { Directory } from '@keymesh/policy-engine';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
@@ -17,6 +18,12 @@ const STATUSES = ['invited', 'active', 'disabled', 'locked', 'killed'] as const;
 
 export function makePolicyMetrics(registry: Registry): PolicyMetrics {
   const registers = [registry];
+  const killSwitches = new Gauge({
+    name: 'keymesh_policy_kill_switches',
+    help: 'Kill switches in force, as of the newest bundle.',
+    labelNames: ['scope'],
+    registers,
+  });
   const principals = new Gauge({
     name: 'keymesh_policy_principals',
     help: 'Principals by status, as of the newest bundle.',
@@ -65,6 +72,8 @@ export function makePolicyMetrics(registry: Registry): PolicyMetrics {
       });
     },
     countPrincipals(directory) {
+      for (const scope of KILL_SCOPES)
+        killSwitches.set({ scope }, directory.kills.filter((kill) => kill.scope === scope).length);
       const all = directory.list();
       for (const status of STATUSES)
         principals.set({ status }, all.filter((entry) => entry.status === status).length);

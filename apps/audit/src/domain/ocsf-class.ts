@@ -42,10 +42,11 @@ const ENTITY_NOUNS = new Set([
     'bundle',
     'role',
     'break-glass',
+    'kill-switch',
   ],
 ]);
 /** Nouns whose events are about coming in. */
-const LOGON_NOUNS = new Set(['connection', 'session', 'channel']);
+const LOGON_NOUNS = new Set(['connection', 'session', 'channel', 'attempts']);
 
 const API_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {
   stored: CREATE,
@@ -106,6 +107,8 @@ const ENTITY_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {
   enabled: UPDATE,
   locked: UPDATE,
   unlocked: UPDATE,
+  set: UPDATE,
+  lifted: UPDATE,
   deleted: DELETE,
 };
 
@@ -119,6 +122,7 @@ const LOGON_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {
   refused: LOGON,
   rejected: LOGON,
   denied: LOGON,
+  'locked-out': LOGON,
   closed: { id: 2, name: 'Logoff' },
   kicked: { id: 2, name: 'Logoff' },
 };
