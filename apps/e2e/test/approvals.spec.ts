@@ -105,14 +105,19 @@ describe('approvals', () => {
     expect(refused.stderr).toContain('APPROVAL_REQUIRED');
     const approvalId = await request();
 
-    expect(JSON.parse(await done(as('alice', 'approval', 'show', approvalId, '--json')))).toMatchObject({
+    const shown = JSON.parse(await done(as('alice', 'approval', 'show', approvalId, '--json'))) as {
+      requestDigest: string;
+    };
+    expect(shown).toMatchObject({
       credential: 'pay/root',
       reason: 'invoice run',
       status: 'open',
     });
     const self = await as('billing', 'approval', 'approve', approvalId);
     expect([self.code, self.stderr]).toEqual([3, expect.stringContaining('DENIED')]);
-    await done(as('alice', 'approval', 'approve', approvalId));
+    const other = await as('alice', 'approval', 'approve', approvalId, '--digest', 'ab'.repeat(32));
+    expect([other.code, other.stderr]).toEqual([4, expect.stringContaining('nothing was signed')]);
+    await done(as('alice', 'approval', 'approve', approvalId, '--digest', shown.requestDigest));
     const { details } = await eventually(async () => {
       const error = await expectCode(retrieve(billing), 'APPROVAL_REQUIRED');
       expect(error.details).toMatchObject({ approvals: { needed: 2, given: 1 } });
@@ -124,6 +129,7 @@ describe('approvals', () => {
     await expectCode(retrieve(billing, { version: 1 }), 'APPROVAL_REQUIRED');
 
     const { requestDigest } = (details as { approvals: { requestDigest: string } }).approvals;
+    expect(requestDigest).toBe(shown.requestDigest);
     await eventually(async () => {
       const records = await readLog(operator.keymesh);
       expect(records.filter(({ type }) => type.startsWith('approval.')).map(({ type }) => type)).toEqual(

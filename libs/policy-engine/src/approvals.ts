@@ -26,6 +26,9 @@ const PURPOSE = 'keymesh/v1/approval';
 /** How far an approver's clock may be ahead of a reader's. */
 const SKEW_MS = 10 * MINUTE;
 
+/** More than an honest bundle has: whoever made a dishonest one keeps its readers busy for a moment, not for minutes. */
+const MAX_HELD = 1_000;
+
 /** An approval whose signature holds. Whether it counts depends on who approves, when, and what is asked. */
 export interface HeldApproval {
   readonly approval: Approval;
@@ -67,7 +70,7 @@ export function holdApprovals(
   known: readonly HeldApproval[] = [],
 ): readonly HeldApproval[] {
   const verified = new Map(known.map((held) => [held.text, held]));
-  return texts.flatMap((text) => {
+  return texts.slice(0, MAX_HELD).flatMap((text) => {
     const held = verified.get(text) ?? tryRead(text);
     return held?.approval.meshId === meshId ? [held] : [];
   });

@@ -12,7 +12,7 @@ import {
   type RequestInput,
 } from '@keymesh/contracts';
 import { MINUTE, SECOND } from '@keymesh/kernel';
-import { signApproval } from '@keymesh/policy-engine';
+import { requestDigestOf, signApproval } from '@keymesh/policy-engine';
 import { Command, Option } from 'commander';
 import { makeCommand, runCommand, type CommonOptions, type Session } from '../command.js';
 import { wholeNumber } from '../option-values.js';
@@ -133,7 +133,9 @@ async function find(session: Session, approvalId: string): Promise<ApprovalSumma
   const { approvals } = await (await session.keymesh()).call(listApprovals, { approvalId });
   const [found] = approvals;
   if (found === undefined) throw failure('APPROVAL_NOT_FOUND');
-  return found;
+  // Made here of what is shown and signed, whatever the service calls it.
+  const { meshId } = await session.profile();
+  return { ...found, requestDigest: requestDigestOf(meshId, found.request) };
 }
 
 function list(): Command {
@@ -203,12 +205,17 @@ function approve(): Command {
     'keymesh approval approve 0197…',
   )
     .argument('<approval-id>')
-    .action(async (approvalId: string, options: CommonOptions) => {
+    .option('--digest <digest>', 'sign only the request that `approval show` told this digest of')
+    .action(async (approvalId: string, options: CommonOptions & { readonly digest?: string }) => {
       await runCommand('approval approve', options, async (session) => {
         const asked = await find(session, approvalId);
         const credential = await nameOf(session, asked);
         const { principal: asker, action, resource } = asked.request;
         const profile = await session.profile();
+        if (options.digest !== undefined && options.digest !== asked.requestDigest)
+          throw failure('APPROVAL_NOT_FOUND', {
+            publicMessage: 'This is not the request of that digest. Look at it again; nothing was signed.',
+          });
         const approval = signApproval(
           {
             v: 1,
