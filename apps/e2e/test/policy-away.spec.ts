@@ -63,7 +63,18 @@ describe('the policy service, killed again and again for longer than a minute', 
     }
     expect(reads).toBeGreaterThan(20);
     expect(enrolledAt).toBeUndefined();
-    expect((await meshStatus(mesh)).status).not.toBe('ready');
+    const { status, services: parts } = await meshStatus(mesh);
+    expect(status).not.toBe('ready');
+    // The vault itself says what is wrong: it serves, and does not know whether by the newest bundle.
+    const ask = async (path: string): Promise<string> =>
+      (await fetch(`http://127.0.0.1:${String(parts.vault.httpPort)}${path}`)).text();
+    const { checks } = JSON.parse(await ask('/health/ready')) as {
+      checks: { policy: { status: string; facts: { attestationAgeSeconds: number } } };
+    };
+    expect(checks.policy.status).toBe('degraded');
+    expect(checks.policy.facts.attestationAgeSeconds).toBeGreaterThan(60);
+    const age = /keymesh_policy_attestation_age_seconds\{[^}]*\} ([\d.]+)/.exec(await ask('/metrics'))?.[1];
+    expect(Number(age)).toBeGreaterThan(60);
 
     const endedAt = Date.now();
     await outage.end();

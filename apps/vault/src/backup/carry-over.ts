@@ -1,6 +1,7 @@
 import { failure } from '@keymesh/contracts';
 import { fillTables, withSnapshot, type DatabasePassword } from '@keymesh/postgres';
 import type { DataSource, EntityManager } from 'typeorm';
+import { carryFloors } from './bundle-floors.js';
 import { BACKUP_SCHEMAS, isBackedUp } from './scope.js';
 
 type Connection = { readonly url: string } & DatabasePassword;
@@ -50,7 +51,6 @@ interface PolicyRows {
   readonly taken: readonly { principal: string; status: string; until: Date | null; reason: string }[];
   readonly kills: readonly KillRow[];
   readonly bundle: { version: number; bytes: Buffer } | undefined;
-  readonly floor: { version: number; bundle: Buffer } | undefined;
 }
 
 /**
@@ -77,14 +77,7 @@ export async function carryPolicy(former: DataSource, manager: EntityManager): P
       now.bundle.version,
       now.bundle.bytes,
     ]);
-  // INVARIANT: the floor never goes down: no bundle that was once overtaken decides again.
-  if (now.floor !== undefined)
-    await manager.query(
-      `INSERT INTO vault.bundle_floor (id, version, bundle) VALUES (1, $1, $2)
-       ON CONFLICT (id) DO UPDATE SET version = EXCLUDED.version, bundle = EXCLUDED.bundle
-       WHERE vault.bundle_floor.version < EXCLUDED.version`,
-      [now.floor.version, now.floor.bundle],
-    );
+  await carryFloors(former, manager);
 }
 
 /** A vault that was locked by command stays locked. The row carries its own HMAC. */
@@ -132,7 +125,6 @@ async function policyRows(manager: EntityManager): Promise<PolicyRows> {
     taken: await manager.query('SELECT principal, status, until, reason FROM policy.taken'),
     kills: await killRows(manager),
     bundle: await one('SELECT version, bytes FROM policy.bundle ORDER BY version DESC LIMIT 1'),
-    floor: await one('SELECT version, bundle FROM vault.bundle_floor'),
   };
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '@keymesh/kernel';
 import type { EntityManager, DataSource } from 'typeorm';
 import type { RowSeal } from '../domain/row-mac.js';
 import { applyLater, type AppliedLater } from './apply-later.js';
+import { raiseFloors } from './bundle-floors.js';
 import { addKill, addTaking, carryLock, carryPolicy, carryUnpublishedRecords } from './carry-over.js';
 import type { LaterRecords } from './later-records.js';
 import { recordBackup } from './record-backup.js';
@@ -71,17 +72,15 @@ export async function finishRestore(finish: FinishRestore): Promise<FinishedRest
 }
 
 /**
- * INVARIANT: what was taken away from a principal holds before anything is decided again. The floor is raised above the restored bundle,
- * which knows nothing of it: the vault decides nothing until the policy service has made one that does.
+ * INVARIANT: what was taken away from a principal holds before anything is decided again. Floors are raised above the restored bundle,
+ * which knows nothing of it: no service decides anything until the policy service has made one that does.
  */
 async function applyTakings(manager: EntityManager, { takings, kills }: LaterRecords): Promise<void> {
   if (takings.length === 0 && kills.length === 0) return;
   for (const taking of takings) await addTaking(manager, taking);
   for (const { killId, by, ...kill } of kills)
     await addKill(manager, { ...kill, kill_id: killId, set_by: by });
-  await manager.query(
-    `UPDATE vault.bundle_floor SET version = 1 + greatest(version, (SELECT coalesce(max(version), 0) FROM policy.bundle))`,
-  );
+  await raiseFloors(manager);
 }
 
 async function countLost(manager: EntityManager, { credentials }: LaterRecords): Promise<number> {
