@@ -80,6 +80,8 @@ describe('the policy service, killed and started again', () => {
     const names = (await listed()).map(({ name }) => name);
     for (const name of answered) expect(names).toContain(name);
     expect((await published()).version).toBeGreaterThanOrEqual(newest);
+    // By which policies each of them decides is committed with it.
+    expect(await on.sql('SELECT version FROM bundle EXCEPT SELECT version FROM policy_set')).toEqual([]);
     await eventually(() => {
       const recorded = on.records('principal.created').map(({ resource }) => resource?.id);
       for (const name of answered) expect(recorded).toContain(name);

@@ -9,13 +9,13 @@ import type { DecisionPorts } from './list-decisions.js';
 export const makeFindDecision =
   ({ dataSource, authorise }: DecisionPorts): Handler<typeof findDecision> =>
   async (by, call) => {
-    const permitted = await authorise('findDecision', call, ['audit.read', 'policy.read']);
+    await authorise('findDecision', call);
     const { manager } = dataSource;
     const entry = await inStore(() => findEntry(manager, by));
     const record = entry === undefined ? undefined : readRecord(entry.leaf);
     if (entry === undefined || record?.decision === undefined) throw failure('DECISION_NOT_FOUND');
     const { id: recordId, time, type, outcome, decision } = record;
-    const isNamed = permitted === 'audit.read' && decision.request.resource.kind === 'credential';
+    const isNamed = decision.request.resource.kind === 'credential';
     const { index } = entry;
     const names = isNamed ? await inStore(() => namesBeside(manager, index, index + 1)) : undefined;
     return { index, recordId, time, type, outcome, decision, name: names?.get(index) ?? null };

@@ -41,7 +41,7 @@ export const listDecisions = defineRpc({
   }),
 });
 
-/** One recorded decision, by its index in the log or its record's id. */
+/** One recorded decision, by its index in the log or its record's id, to who may read the log. */
 export const findDecision = defineRpc({
   name: 'findDecision',
   service: 'audit',
