@@ -43,6 +43,8 @@ describe('the configuration of nats-server', () => {
     const full = renderNatsConfig({ ...options, tls: { certFile: 'c', keyFile: 'k' }, logFile: 'l' });
     expect(full).toMatch(/^tls \{\n {2}cert_file: "c"\n {2}key_file: "k"\n {2}min_version: "1.3"\n\}$/m);
     expect(full).toContain('log_file: "l"');
+    const mutual = { certFile: 'c', keyFile: 'k', caFile: 'a', verifyClients: true };
+    expect(renderNatsConfig({ ...options, tls: mutual })).toMatch(/^ {2}ca_file: "a"\n {2}verify: true$/m);
   });
 
   it('names every static identity as a user and as exempt from the callout, and nobody else', () => {

@@ -27,7 +27,13 @@ export interface NatsConfigOptions extends NatsAccountsOptions {
   /** Upper bound of what JetStream may store, bytes; the streams' own bounds add up to 19 GiB. Default 32 GiB. */
   readonly maxStoreBytes?: number;
   /** Paths of PEM files. Absent: no TLS (loopback only). */
-  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile?: string };
+  readonly tls?: {
+    readonly certFile: string;
+    readonly keyFile: string;
+    readonly caFile?: string;
+    /** Nobody connects without a certificate under `caFile`, the mesh's own services included. */
+    readonly verifyClients?: boolean;
+  };
   readonly logFile?: string;
 }
 
@@ -128,10 +134,15 @@ ${logFile === undefined ? '' : `log_file: ${text(logFile)}\nlogfile_size_limit: 
 ${renderAccountsBlock(options)}`;
 }
 
-const renderTls = ({ certFile, keyFile, caFile }: NonNullable<NatsConfigOptions['tls']>): string =>
+const renderTls = ({
+  certFile,
+  keyFile,
+  caFile,
+  verifyClients = false,
+}: NonNullable<NatsConfigOptions['tls']>): string =>
   `tls {
   cert_file: ${text(certFile)}
   key_file: ${text(keyFile)}
-${caFile === undefined ? '' : `  ca_file: ${text(caFile)}\n`}  min_version: "1.3"
+${caFile === undefined ? '' : `  ca_file: ${text(caFile)}\n`}${verifyClients ? '  verify: true\n' : ''}  min_version: "1.3"
 }
 `;

@@ -87,7 +87,7 @@ export function certificateEndMs({ chain: [leaf = ''] }: CertificateProof): numb
 /** Names of a proof's certificate, before anything of it is believed. @returns undefined for what does not read. */
 export function namesOfCertificate({
   chain: [leaf = ''],
-}: CertificateProof):
+}: Pick<CertificateProof, 'chain'>):
   { readonly spiffeId: string | undefined; readonly commonName: string | undefined } | undefined {
   try {
     const certificate = new X509Certificate(Buffer.from(leaf, 'base64'));

@@ -35,10 +35,16 @@ const certificate = {
   spiffeId: 'spiffe://example.org/certified',
 };
 type Rule = NonNullable<Extract<Statement, { type: 'identity-rule.set' }>['rule']>;
+interface Said {
+  readonly basedOn?: string | null;
+  readonly by?: typeof own;
+  readonly issuer?: string;
+  readonly seconds?: number;
+}
 const setRule = (
   ruleId: string,
   rule: Partial<Rule> | null,
-  { basedOn = null, by = mesh.operatorKey, issuer = 'operator', seconds = 10 } = {},
+  { basedOn = null, by = mesh.operatorKey, issuer = 'operator', seconds = 10 }: Said = {},
 ): string =>
   say(
     'identity-rule.set',

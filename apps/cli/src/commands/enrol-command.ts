@@ -28,6 +28,9 @@ interface EnrolOptions extends CommonOptions {
   readonly token?: string;
   readonly as?: string;
   readonly natsUrl?: string;
+  readonly ca?: string;
+  readonly certificate?: string;
+  readonly key?: string;
 }
 
 /** `enrol`: makes this principal's keys, which never leave the machine, and its profile. */
@@ -40,11 +43,14 @@ export const enrolCommand = (): Command =>
     .option('--token <token>', 'the token (works once; without this option: hidden prompt or standard input)')
     .option('--as <profile>', 'name of the profile (default: the principal)')
     .option('--nats-url <url>', 'the mesh’s NATS server (default: the one of this KEYMESH_HOME)')
+    .option('--ca <file>', 'the authority of the server’s certificate (PEM)')
+    .option('--certificate <file>', 'a client certificate (PEM), where the server asks for one')
+    .option('--key <file>', 'its key (PEM)')
     .action(async (options: EnrolOptions) => {
       await runCommand('enrol', options, async (session) => {
         const token = readEnrolmentToken(await tokenText(options));
         const natsUrl = options.natsUrl ?? (await session.facts()).natsUrl;
-        const profile = await enrol(token, natsUrl, options.as, session.home);
+        const profile = await enrol(token, { natsUrl, ...tlsOf(options) }, options.as, session.home);
         await writeProfile(session.home, profile);
         await dropPendingKeys(session.home, waitingKeys(token));
         if (options.json)
@@ -52,6 +58,20 @@ export const enrolCommand = (): Command =>
         else print(`Enrolled ${profile.principal}. Use it with --profile ${profile.name}.`);
       });
     });
+
+/** Where the mesh is. */
+type Bus = Pick<Profile, 'natsUrl' | 'tls'>;
+
+function tlsOf({ ca, certificate, key }: EnrolOptions): Pick<Profile, 'tls'> {
+  if (ca === undefined && certificate === undefined) return {};
+  return {
+    tls: {
+      ...(ca === undefined ? {} : { caFile: ca }),
+      ...(certificate === undefined ? {} : { certFile: certificate }),
+      ...(key === undefined ? {} : { keyFile: key }),
+    },
+  };
+}
 
 async function tokenText({ token }: EnrolOptions): Promise<string> {
   if (token !== undefined) return token;
@@ -66,7 +86,7 @@ async function tokenText({ token }: EnrolOptions): Promise<string> {
  */
 async function enrol(
   token: EnrolmentToken,
-  natsUrl: string,
+  bus: Bus,
   profileName: string | undefined,
   home: string,
 ): Promise<Profile> {
@@ -75,7 +95,7 @@ async function enrol(
   const what = waitingKeys(token);
   const keys = (await readPendingKeys(home, what)) ?? withStatement(token, tokenKey, makePendingKeys(null));
   await writePendingKeys(home, what, keys);
-  const reply = await sendCompletion(token, natsUrl, keys);
+  const reply = await sendCompletion(token, bus, keys);
   // The only thing that ties this connection to the mesh that the operator meant.
   if (!isMeshKeyOfToken(token, reply.meshPublicKey)) {
     throw failure('ENROLMENT_REJECTED', {
@@ -89,7 +109,7 @@ async function enrol(
     meshId: meshIdOfHash(token.meshKeyHash),
     meshPublicKey: reply.meshPublicKey,
     principal,
-    natsUrl,
+    ...bus,
     nkeySeed: keys.nkeySeed,
     channelSeed: keys.channelSeed,
   };
@@ -124,11 +144,14 @@ const withStatement = (
 /** Over a connection that the token's nkey may open and that reaches this one operation; or, when the mesh has the keys already, theirs. */
 async function sendCompletion(
   token: EnrolmentToken,
-  natsUrl: string,
+  { natsUrl, tls }: Bus,
   { statement, nkeySeed }: PendingKeys,
 ): Promise<ReplyOf<typeof enrolPrincipal>> {
   const send = async (seed: Secret): Promise<ReplyOf<typeof enrolPrincipal>> => {
-    const connection = await connectMesh({ servers: natsUrl, nkeySeed: seed, principal: token.principal });
+    const connection = await connectMesh({
+      ...{ servers: natsUrl, nkeySeed: seed, principal: token.principal },
+      ...(tls === undefined ? {} : { tls }),
+    });
     try {
       return await callPlain(connection, token.principal, enrolPrincipal, { statement: statement ?? '' });
     } finally {

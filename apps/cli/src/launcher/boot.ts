@@ -9,6 +9,7 @@ import type { Home } from './home.js';
 import { listenOn, makeLauncherHttp, type LauncherHttpOptions } from './http.js';
 import { ensureIdentities, type Identities } from './identities.js';
 import type { Keeper } from './keeper.js';
+import { natsTlsOf } from './nats-tls.js';
 import { writeAccounts } from './nats.js';
 import { choosePort, portInUse } from './ports.js';
 import { keepNats, keepPostgres, type ServerStep } from './servers.js';
@@ -55,7 +56,7 @@ export async function bootMesh(boot: Boot): Promise<Facts> {
       unchanged: database.unchanged,
       say: boot.step,
     }),
-    reconcileBus(home, bus.url),
+    reconcileBus(home, bus.url, natsTlsOf(config)),
   );
   goOn();
   const facts: Facts = {

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { failure, identityPrincipal } from '@keymesh/contracts';
 import { KeymeshError, Secret } from '@keymesh/kernel';
-import { connectMesh, reconcileStreams } from '@keymesh/mesh';
+import { connectMesh, reconcileStreams, type MeshTls } from '@keymesh/mesh';
 import type { Home } from './home.js';
 
 /**
  * Makes or changes the streams and consumers, as the deploy-time identity: nobody who runs later may.
  * @throws UNAVAILABLE; DENIED with what to do when the user's own server does not know the mesh's keys.
  */
-export async function reconcileBus(home: Home, natsUrl: string): Promise<void> {
+export async function reconcileBus(home: Home, natsUrl: string, tls: MeshTls | undefined): Promise<void> {
   using nkeySeed = Secret.fromText(
     readFileSync(home.secret('deploy', 'nats.seed'), 'utf8').trim(),
     'deploy-seed',
@@ -18,6 +18,7 @@ export async function reconcileBus(home: Home, natsUrl: string): Promise<void> {
       servers: natsUrl,
       nkeySeed,
       principal: identityPrincipal('deploy'),
+      ...(tls === undefined ? {} : { tls }),
     });
     try {
       // A server without the mesh's accounts lets everybody in as anybody.

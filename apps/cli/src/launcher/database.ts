@@ -9,6 +9,7 @@ import type { Identities } from './identities.js';
 import { provisionRoles } from './postgres.js';
 import { migrationEnvironment, serviceEnvironment } from './service-environment.js';
 import { migrateAll, migrationsHash, programOf, runTask } from './task.js';
+import { natsTlsOf } from './nats-tls.js';
 
 const initReply = z.object({ meshPublicKey: z.string() });
 
@@ -39,7 +40,10 @@ export async function prepareDatabase(step: DatabaseStep): Promise<TrustRoot> {
   await provisionRoles(home, adminOf(step));
   await migrateAll(config, migrationEnvironment(config, home, step.databaseUrl));
   say('database is up to date');
-  const made = ensureGenesis(home, identities, await meshPublicKey(step), step.natsUrl);
+  const made = ensureGenesis(home, identities, await meshPublicKey(step), {
+    natsUrl: step.natsUrl,
+    tls: natsTlsOf(config),
+  });
   if (trust === undefined) say(`made mesh ${made.meshId} and its first operator`);
   writeWhole(home.marker, `${JSON.stringify({ v: 1, migrations })}\n`);
   return made;

@@ -38,7 +38,7 @@ export function ensureGenesis(
   home: Home,
   identities: Identities,
   meshPublicKey: string,
-  natsUrl: string,
+  bus: Pick<Profile, 'natsUrl' | 'tls'>,
 ): TrustRoot {
   const meshId = meshIdOf(meshPublicKey);
   const known = readTrust(home);
@@ -46,7 +46,7 @@ export function ensureGenesis(
     if (known.meshPublicKey !== meshPublicKey) throw notTogether();
     return finishGenesis(home, identities, known);
   }
-  const operator = ensureOperator(home, meshId, meshPublicKey, natsUrl);
+  const operator = ensureOperator(home, meshId, meshPublicKey, bus);
   const trust: TrustRoot = {
     v: 1,
     meshId,
@@ -71,7 +71,12 @@ const notTogether = () =>
   });
 
 // The keys come first: trust.json and genesis.json name them, and nobody could sign for an operator whose keys were lost.
-function ensureOperator(home: Home, meshId: string, meshPublicKey: string, natsUrl: string): Profile {
+function ensureOperator(
+  home: Home,
+  meshId: string,
+  meshPublicKey: string,
+  { natsUrl, tls }: Pick<Profile, 'natsUrl' | 'tls'>,
+): Profile {
   const path = home.profile(FIRST_OPERATOR);
   const there = profileSchema.safeParse(readJson(path));
   if (there.success && there.data.meshPublicKey === meshPublicKey) return there.data;
@@ -85,6 +90,7 @@ function ensureOperator(home: Home, meshId: string, meshPublicKey: string, natsU
     natsUrl,
     nkeySeed: Buffer.from(createUser().getSeed()).toString('latin1'),
     channelSeed: toBase64Url(randomBytes(32)),
+    ...(tls === undefined ? {} : { tls }),
   };
   writeWhole(path, `${JSON.stringify(profile, null, 2)}\n`);
   return profile;

@@ -28,7 +28,8 @@ describe('KEYMESH_HOME', () => {
   afterEach(() => rmSync(join(home.root, '..'), { recursive: true }));
   const contents = (): Map<string, string> =>
     new Map(filesOf(home.root).map((path) => [path, readFileSync(path, 'latin1')]));
-  const initialise = () => ensureGenesis(home, ensureIdentities(home), MESH_KEY, 'nats://127.0.0.1:7422');
+  const initialise = () =>
+    ensureGenesis(home, ensureIdentities(home), MESH_KEY, { natsUrl: 'nats://127.0.0.1:7422' });
 
   it('is closed to everybody else, with every file in it', () => {
     const before = process.umask(0);
@@ -89,7 +90,7 @@ describe('KEYMESH_HOME', () => {
   it('is refused with the database of another mesh', () => {
     initialise();
     const other = makeSigningKey().key.publicKeyText;
-    expect(() => ensureGenesis(home, ensureIdentities(home), other, 'nats://x')).toThrow(
+    expect(() => ensureGenesis(home, ensureIdentities(home), other, { natsUrl: 'nats://x' })).toThrow(
       expect.objectContaining({ code: 'CONFIG_INVALID' }),
     );
     expect(readTrust(home)?.meshPublicKey).toBe(MESH_KEY);

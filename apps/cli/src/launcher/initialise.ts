@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { failure, SERVICES, toPublicError } from '@keymesh/contracts';
 import { KeymeshError } from '@keymesh/kernel';
 import { reconcileBus } from './bus.js';
+import { natsTlsOf } from './nats-tls.js';
 import { launcherEnvironment, parseLauncherConfig } from './config.js';
 import { prepareDatabase } from './database.js';
 import { homeAt, makeHome, type Home } from './home.js';
@@ -31,7 +32,7 @@ async function initialise(part: string | undefined): Promise<void> {
     });
   }
   const say = (text: string): void => void process.stdout.write(`  ✓ ${text}\n`);
-  await reconcileBus(home, natsUrl);
+  await reconcileBus(home, natsUrl, natsTlsOf(config));
   const places = { databaseUrl: database.url, natsUrl, httpPort: HTTP_PORT_OF_NOBODY };
   await prepareDatabase({ config, home, identities, ...places, unchanged: false, say });
   for (const service of SERVICES) layOut(home, service);

@@ -31,6 +31,7 @@ export async function openCutting(
     servers: config.natsUrl,
     nkeySeed: config.sysSeed,
     principal: identityPrincipal('sys'),
+    ...(config.natsTls === undefined ? {} : { tls: config.natsTls }),
     logger,
   });
   kit.onShutdown('system account', () => sys.close());

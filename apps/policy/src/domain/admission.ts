@@ -5,10 +5,11 @@ import {
   sessionAskerOf,
   sessionPermissions,
   siemPermissions,
+  type BundleSession,
   type SubjectPermissions,
 } from '@keymesh/contracts';
 import { HOUR, MINUTE, type Clock } from '@keymesh/kernel';
-import type { Directory, PrincipalStatus } from '@keymesh/policy-engine';
+import { namesOfCertificate, type Directory, type PrincipalStatus } from '@keymesh/policy-engine';
 import { isInNetworks } from './networks.js';
 
 /** Who knocks, as the NATS server says. Nothing of it is proven but that the server asks. */
@@ -19,6 +20,8 @@ export interface ConnectionAsk {
   readonly nonce: string | undefined;
   /** Whether it wants to exchange a proof of identity for session keys, and nothing else. */
   readonly wantsSession?: boolean;
+  /** DER in base64 of the certificate that the server verified, where it asks for one. */
+  readonly certificate?: string;
   readonly serverId: string;
   readonly clientId: number;
   readonly host: string | undefined;
@@ -31,6 +34,7 @@ export type RefusalReason =
   | 'not-proven'
   | 'system'
   | 'network'
+  | 'certificate'
   /** Too many failed before: strangers of one source, or the bearer of one token. */
   | 'locked-out'
   | Exclude<PrincipalStatus, 'active' | 'invited'>;
@@ -92,6 +96,8 @@ export function judgeConnection(
   const reads = entry.roles.includes('siem');
   const longestMs = clock.now() + LONGEST_MS - Math.floor(random() * JITTER_MS);
   const session = directory.findSession(ask.nkey);
+  if (session !== undefined && !isConnectedAs(ask, session, directory))
+    return { admitted: false, reason: 'certificate', principal };
   const expiresAtMs = session === undefined ? longestMs : Math.min(longestMs, Date.parse(session.expiresAt));
   return {
     admitted: true,
@@ -120,4 +126,21 @@ function judgeSessionAsker(
     admitted: true,
     admission: { principal, purpose: 'session', account: ACCOUNTS.clients, permissions, expiresAtMs },
   };
+}
+
+/**
+ * Where the server verified a certificate, a session by another certificate does not come over this connection. A wall more and no proof: that
+ * is what the certificate's key signed.
+ */
+function isConnectedAs(
+  { certificate }: ConnectionAsk,
+  { ruleId }: BundleSession,
+  { identityRules }: Directory,
+): boolean {
+  const identity = identityRules.find((rule) => rule.ruleId === ruleId)?.identity;
+  if (certificate === undefined || identity?.kind !== 'certificate') return true;
+  const names = namesOfCertificate({ chain: [certificate] });
+  return identity.spiffeId === undefined
+    ? names?.commonName === identity.commonName
+    : names?.spiffeId === identity.spiffeId;
 }

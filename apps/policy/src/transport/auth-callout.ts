@@ -87,6 +87,7 @@ function openRequest(
 }
 
 const askOf = ({
+  client_tls: tls,
   client_info: info,
   connect_opts: client,
   server_id: server,
@@ -96,7 +97,15 @@ const askOf = ({
   signature: client.sig,
   nonce: info.nonce ?? request_nonce,
   wantsSession: client.user === SESSION_USER,
+  ...certificateOf(tls?.verified_chains?.[0]?.[0]),
   serverId: server.id,
   clientId: info.id ?? 0,
   host: info.host,
 });
+
+function certificateOf(pem: string | undefined): Pick<ConnectionAsk, 'certificate'> {
+  if (pem === undefined) return {};
+  // What does not read is no certificate of anybody.
+  const der = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END/.exec(pem)?.[1] ?? '';
+  return { certificate: der.replace(/\s/g, '') };
+}

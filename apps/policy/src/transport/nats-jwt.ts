@@ -23,6 +23,15 @@ export const authorizationClaims = z.object({
       host: z.string().optional(),
       nonce: z.string().optional(),
     }),
+    /** Of a connection whose certificate the server verified: chains in PEM, each from the client's on. */
+    client_tls: z
+      .object({
+        verified_chains: z
+          .array(z.array(z.string().max(16_384)).max(8))
+          .max(8)
+          .optional(),
+      })
+      .optional(),
     connect_opts: z.object({
       nkey: z.string().optional(),
       sig: z.string().optional(),

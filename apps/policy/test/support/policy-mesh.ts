@@ -21,6 +21,7 @@ import {
   makeCaller,
   type Caller,
   type MeshConnection,
+  type MeshTls,
 } from '@keymesh/mesh';
 import { migrateSchema } from '@keymesh/postgres';
 import {
@@ -31,6 +32,7 @@ import {
   startTestMesh,
   startTestPostgres,
   type ServiceProcess,
+  type StartTestMeshOptions,
   type TestMesh,
   type TestPostgres,
   type TestPrincipal,
@@ -65,8 +67,16 @@ export interface PolicyMesh {
 
 const textOf = (secret: Secret): string => Buffer.from(secret.expose()).toString('utf8'); // EXPOSE: a spec's own seed, into its file
 
-export async function startPolicyMesh(): Promise<PolicyMesh> {
-  const [mesh, postgres] = await Promise.all([startTestMesh({ callout: false }), startTestPostgres()]);
+export async function startPolicyMesh(
+  options: Pick<StartTestMeshOptions, 'tls'> & {
+    readonly environment?: Readonly<Record<string, string>>;
+  } = {},
+): Promise<PolicyMesh> {
+  const { tls } = options;
+  const [mesh, postgres] = await Promise.all([
+    startTestMesh({ callout: false, ...(tls === undefined ? {} : { tls }) }),
+    startTestPostgres(),
+  ]);
   const { deployUrl: url, password } = postgres;
   await migrateSchema({
     url,
@@ -82,6 +92,7 @@ export async function startPolicyMesh(): Promise<PolicyMesh> {
     return join(home.folder, name);
   };
   const environment = home.environmentOf('policy', {
+    ...options.environment,
     KEYMESH_CALLOUT_ISSUER_SEED_FILE: await write('issuer', textOf(mesh.calloutIssuerSeed)),
     KEYMESH_CALLOUT_XKEY_SEED_FILE: await write('xkey', textOf(mesh.calloutXkeySeed)),
     // EXPOSE: a spec's own seed, into its file.
@@ -101,7 +112,7 @@ export async function startPolicyMesh(): Promise<PolicyMesh> {
     max: 1,
   });
   admin.on('error', () => undefined); // specs kill the server
-  const clients = makeClients(mesh);
+  const clients = makeClients(mesh, tls?.client);
   return {
     mesh,
     postgres,
@@ -153,11 +164,14 @@ async function followJournal(mesh: TestMesh) {
 }
 
 /** Everything a client does, and closing all of it. */
-function makeClients(mesh: TestMesh) {
+function makeClients(mesh: TestMesh, tls: MeshTls | undefined) {
   const connections: MeshConnection[] = [];
   let operatorsCaller: Promise<Caller> | undefined;
   const connect: PolicyMesh['connect'] = async (principal, nkeySeed) => {
-    const connection = await connectMesh({ servers: mesh.url, nkeySeed, principal });
+    const connection = await connectMesh({
+      ...{ servers: mesh.url, nkeySeed, principal },
+      ...(tls === undefined ? {} : { tls }),
+    });
     connections.push(connection);
     return connection;
   };

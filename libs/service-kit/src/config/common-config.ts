@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { trustRoot, type TrustRoot } from '@keymesh/contracts';
 import type { Secret } from '@keymesh/kernel';
+import type { MeshTls } from '@keymesh/mesh';
 import { z } from 'zod';
 import {
   booleanVariable,
@@ -35,6 +36,15 @@ const ratio = z
  */
 export const commonVariables = {
   KEYMESH_NATS_URL: urlVariable('nats:', 'tls:', 'ws:', 'wss:').describe('Where the NATS server listens.'),
+  KEYMESH_NATS_CA_FILE: z
+    .string()
+    .optional()
+    .describe('PEM file of the authority of the NATS server’s certificate.'),
+  KEYMESH_NATS_CERT_FILE: z
+    .string()
+    .optional()
+    .describe('PEM file of this service’s certificate, where the NATS server asks for one.'),
+  KEYMESH_NATS_KEY_FILE: z.string().optional().describe('PEM file of that certificate’s key.'),
   KEYMESH_NATS_SEED_FILE: secretFile('nats-seed').describe(
     'File with the nkey user seed (SU…) of this service.',
   ),
@@ -119,6 +129,8 @@ export interface TelemetryConfig {
 /** What every service knows from its environment. */
 export interface CommonConfig {
   readonly natsUrl: string;
+  /** Undefined: as the URL says, with the authorities that the system knows. */
+  readonly natsTls: MeshTls | undefined;
   readonly natsSeed: Secret;
   readonly signingSeed: Secret;
   readonly stateKey: Secret;
@@ -142,6 +154,7 @@ const commonObject = z.object(commonVariables);
 export function toCommonConfig(variables: z.output<typeof commonObject>): CommonConfig {
   return {
     natsUrl: variables.KEYMESH_NATS_URL,
+    natsTls: natsTlsOf(variables),
     natsSeed: variables.KEYMESH_NATS_SEED_FILE,
     signingSeed: variables.KEYMESH_SIGNING_SEED_FILE,
     stateKey: variables.KEYMESH_STATE_KEY_FILE,
@@ -165,6 +178,15 @@ export function toCommonConfig(variables: z.output<typeof commonObject>): Common
       samplerRatio: Number(variables.OTEL_TRACES_SAMPLER_ARG ?? '1'),
     },
   };
+}
+
+function natsTlsOf(variables: z.output<typeof commonObject>): MeshTls | undefined {
+  const {
+    KEYMESH_NATS_CA_FILE: caFile,
+    KEYMESH_NATS_CERT_FILE: certFile,
+    KEYMESH_NATS_KEY_FILE: keyFile,
+  } = variables;
+  return caFile === undefined && certFile === undefined ? undefined : { caFile, certFile, keyFile };
 }
 
 /** For a service without variables of its own: `parseConfig(commonConfig, process.env)`. */

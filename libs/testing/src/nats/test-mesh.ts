@@ -8,6 +8,7 @@ import {
 } from '@keymesh/channel';
 import {
   renderNatsConfig,
+  type NatsConfigOptions,
   type PrincipalKind,
   type Role,
   type ServiceName,
@@ -20,6 +21,7 @@ import {
   nkeyPairOf,
   reconcileStreams,
   type MeshConnection,
+  type MeshTls,
   type PrincipalView,
 } from '@keymesh/mesh';
 import { createAccount, createCurve, type KeyPair } from '@nats-io/nkeys';
@@ -30,6 +32,11 @@ import { startTestCallout } from './test-callout.js';
 export interface StartTestMeshOptions {
   /** `false`: the spec runs the real callout of the policy service. */
   readonly callout?: boolean;
+  /** TLS with client certificates: the server's files, and what everybody made here connects with. */
+  readonly tls?: {
+    readonly server: Required<NonNullable<NatsConfigOptions['tls']>>;
+    readonly client: MeshTls;
+  };
   /** `false`: leaves the streams out. */
   readonly streams?: boolean;
 }
@@ -80,12 +87,16 @@ export async function startTestMesh(options: StartTestMeshOptions = {}): Promise
         publicNkeys: publicNkeysOf(identities),
         calloutIssuer: issuer.getPublicKey(),
         calloutXkey: xkey.getPublicKey(),
+        ...(options.tls === undefined ? {} : { tls: options.tls.server }),
       }),
   });
   const connections: MeshConnection[] = [];
   const connectAs: TestMesh['connectAs'] = async (who) => {
     const { name, nkeySeed } = typeof who === 'string' ? identities[who] : who;
-    const connection = await connectMesh({ servers: server.url, nkeySeed, principal: name });
+    const connection = await connectMesh({
+      ...{ servers: server.url, nkeySeed, principal: name },
+      ...(options.tls === undefined ? {} : { tls: options.tls.client }),
+    });
     connections.push(connection);
     return connection;
   };
