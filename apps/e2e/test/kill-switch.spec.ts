@@ -63,9 +63,9 @@ const lift = async (killId: string): Promise<void> => {
 async function startAsking(profile: Profile, name: string) {
   const client = await connect({ profile });
   const answeredAt: number[] = [];
-  let stopped = false;
+  const state = { stopped: false };
   const asking = (async () => {
-    while (!stopped)
+    while (!state.stopped)
       await client.credentials.retrieve(name, { deadlineMs: 500 }).then(
         (found) => {
           found[Symbol.dispose]();
@@ -79,7 +79,7 @@ async function startAsking(profile: Profile, name: string) {
     lastAt: () => answeredAt.at(-1) ?? 0,
     answeredSince: (at: number) => answeredAt.filter((time) => time > at).length,
     async stop() {
-      stopped = true;
+      state.stopped = true;
       await asking;
       await client.close();
     },

@@ -46,31 +46,10 @@ export function makePolicyMetrics(registry: Registry): PolicyMetrics {
     }),
     cutConnections: new Counter({
       name: 'keymesh_policy_cut_connections_total',
-      help: 'Connections closed because their principal was disabled or locked.',
+      help: 'Connections closed because their principal was disabled, stopped or locked.',
       registers,
     }),
-    failedAttempts: new Counter({
-      name: 'keymesh_policy_failed_attempts_total',
-      help: 'Attempts to come in that failed and were looked at.',
-      labelNames: ['what'],
-      registers,
-    }),
-    lockouts: new Counter({
-      name: 'keymesh_policy_lockouts_total',
-      help: 'Lockouts of a source of strangers, or of a token, that began.',
-      labelNames: ['what'],
-      registers,
-    }),
-    followSources(count) {
-      new Gauge({
-        name: 'keymesh_policy_failing_sources',
-        help: 'Sources of failed attempts that are remembered; bounded.',
-        registers,
-        collect() {
-          this.set(count());
-        },
-      });
-    },
+    ...attemptMeters(registers),
     countPrincipals(directory) {
       for (const scope of KILL_SCOPES)
         killSwitches.set({ scope }, directory.kills.filter((kill) => kill.scope === scope).length);
@@ -80,3 +59,31 @@ export function makePolicyMetrics(registry: Registry): PolicyMetrics {
     },
   };
 }
+
+/** Of failed attempts to come in. */
+const attemptMeters = (
+  registers: Registry[],
+): Pick<PolicyMetrics, 'failedAttempts' | 'lockouts' | 'followSources'> => ({
+  failedAttempts: new Counter({
+    name: 'keymesh_policy_failed_attempts_total',
+    help: 'Attempts to come in that failed and were looked at.',
+    labelNames: ['what'],
+    registers,
+  }),
+  lockouts: new Counter({
+    name: 'keymesh_policy_lockouts_total',
+    help: 'Lockouts of a source of strangers, or of a token, that began.',
+    labelNames: ['what'],
+    registers,
+  }),
+  followSources(count) {
+    new Gauge({
+      name: 'keymesh_policy_failing_sources',
+      help: 'Sources of failed attempts that are remembered; bounded.',
+      registers,
+      collect() {
+        this.set(count());
+      },
+    });
+  },
+});

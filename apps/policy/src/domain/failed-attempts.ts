@@ -68,9 +68,12 @@ export function makeConnectionAttempts(
     // Without Postgres nobody enrols either.
     isTokenLockedOut: (nkey) => tokens.isLockedOut(nkey).catch((error: unknown) => (onLost(error), false)),
     async tokenFailed(nkey, principal) {
-      const begun = await tokens.failed(nkey).catch((error: unknown) => void onLost(error));
-      onFailed('token', begun ?? undefined);
-      await tell(begun ?? undefined, 'token', { subject: principal });
+      const begun = await tokens.failed(nkey).catch((error: unknown) => {
+        onLost(error);
+        return undefined;
+      });
+      onFailed('token', begun);
+      await tell(begun, 'token', { subject: principal });
     },
     sources: () => sources.size(),
   };
