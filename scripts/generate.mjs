@@ -7,6 +7,7 @@ import * as contracts from '@keymesh/contracts';
 import { channelVectors } from './generate/channel-vectors.mjs';
 import { commonPasswordsFile } from './generate/common-passwords.mjs';
 import { credentialTypesPage } from './generate/credential-types.mjs';
+import { policyPage } from './generate/policy.mjs';
 
 const root = join(import.meta.dirname, '..');
 const check = process.argv.includes('--check');
@@ -80,6 +81,7 @@ for (const [file, content] of [
   ['docs/reference/errors.md', errorsPage()],
   ['docs/reference/operations.md', operationsPage()],
   ['docs/reference/credential-types.md', credentialTypesPage(NOTE)],
+  ['docs/reference/policy.md', policyPage(NOTE)],
   ['docs/reference/vectors/channel.json', channelVectors()],
   ['apps/vault/data/common-passwords.bloom', commonPasswordsFile()],
 ]) {

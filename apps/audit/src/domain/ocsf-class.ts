@@ -108,6 +108,8 @@ const ENTITY_ACTIVITIES: Readonly<Record<string, OcsfActivity>> = {
   locked: UPDATE,
   unlocked: UPDATE,
   set: UPDATE,
+  confirmed: UPDATE,
+  validated: READ,
   lifted: UPDATE,
   deleted: DELETE,
 };

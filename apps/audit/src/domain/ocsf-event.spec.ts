@@ -143,6 +143,8 @@ describe('classify', () => {
     ['vault.locked', 6003, 3],
     ['principal.enrolled', 3004, 3],
     ['principal.listed', 3004, 2],
+    ['policy.set', 3004, 3],
+    ['policy.validated', 3004, 2],
     ['connection.refused', 3002, 1],
     ['session.closed', 3002, 2],
     ['credential.unheard-of', 6003, 99],
