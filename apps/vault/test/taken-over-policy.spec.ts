@@ -116,6 +116,7 @@ const store = (caller: Caller) =>
     expectedVersion: 'any',
   });
 
+const at = new Date().toISOString();
 const thief = makeTestPrincipal('thief');
 const granted = (name: string, roles: Role[], own: TestPrincipal, by: SigningKey) =>
   sign(
@@ -251,6 +252,39 @@ describe('a policy service that was taken over', () => {
     await publish({});
     await eventually(() => retrieve(readerCaller));
   });
+
+  it('sets a kill switch, and cannot give back what it took: neither by leaving it out, nor by lifting it itself', async () => {
+    const killId = randomUUID();
+    const kill = {
+      killId,
+      scope: 'namespace',
+      name: 'default',
+      reason: 'spec',
+      since: at,
+      by: '_policy',
+    } as const;
+    const set = await publish({ kills: [kill] });
+    await eventually(async () => expect(await floorVersion()).toBe(set));
+    await expectCode(retrieve(readerCaller), 'CREDENTIAL_NOT_FOUND');
+    await expectCode(retrieve(writer), 'CREDENTIAL_NOT_FOUND');
+    const lifted = (by: SigningKey) => sign({ type: 'kill-switch.lifted', killId }, by);
+    for (const change of [
+      {},
+      { kills: [{ ...kill, name: 'nowhere' }] },
+      { kills: [{ ...kill, killId: randomUUID() }] },
+      { statements: [...statements, lifted(world.mesh.bundleKey)] },
+      { statements: [...statements, lifted(reader.signingKey)], kills: [kill] },
+    ]) {
+      const refused = await refusals();
+      await publish(change);
+      await eventually(async () => expect(await refusals()).toBe(refused + 1));
+      await expectCode(retrieve(readerCaller), 'CREDENTIAL_NOT_FOUND');
+    }
+    known = [...statements, lifted(world.mesh.operator.signingKey)];
+    const back = await publish({ statements: known });
+    await eventually(async () => expect(await floorVersion()).toBe(back));
+    await retrieve(readerCaller);
+  }, 60_000);
 
   it('leaves out nothing towards a vault that was restarted either: the floor is in Postgres', async () => {
     await world.stopVaults();
