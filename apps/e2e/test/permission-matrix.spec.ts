@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Keymesh, Profile } from '@keymesh/client';
-import { createPrincipal, SERVICES } from '@keymesh/contracts';
+import { createPrincipal, SERVICES, SESSION_USER, sessionAskerOf, setIdentityRule } from '@keymesh/contracts';
 import { fromBase64Url, HOUR, Secret, signingKeyOf } from '@keymesh/kernel';
 import { enrolmentIdOf, makeEnrolmentToken, signStatement } from '@keymesh/policy-engine';
 import { eventually } from '@keymesh/testing';
@@ -23,7 +24,8 @@ import { startMesh, type RunningMesh } from './support/running-mesh.js';
 jest.setTimeout(120_000);
 const run = Date.now().toString(36);
 const OTHER = `other-${run}`;
-const IDENTITIES = ['client', 'siem', 'invited', ...SERVICES, 'deploy', 'sys'] as const;
+// `session`: somebody with a token or certificate and no keys yet. First, because its connection lives for a minute.
+const IDENTITIES = ['session', 'client', 'siem', 'invited', ...SERVICES, 'deploy', 'sys'] as const;
 type Identity = (typeof IDENTITIES)[number];
 const ALL_SERVICES: readonly Identity[] = SERVICES;
 const NOBODY: readonly Identity[] = [];
@@ -31,6 +33,10 @@ const NOBODY: readonly Identity[] = [];
 const PUBLISH: readonly (readonly [subject: string, allowed: readonly Identity[]])[] = [
   ['keymesh.v1.rpc.SELF.vault.credential.describe', ['client', ...ALL_SERVICES]],
   ['keymesh.v1.rpc.SELF.policy.principal.enrol', ['client', 'invited', ...ALL_SERVICES]],
+  ['keymesh.v1.rpc.SELF.policy.session.open', ['session', 'client', ...ALL_SERVICES]],
+  ['keymesh.v1.rpc.SELF.policy.channel.describe', ['session', 'client', ...ALL_SERVICES]],
+  ['keymesh.v1.rpc.SELF.vault.channel.describe', ['client', ...ALL_SERVICES]],
+  [`keymesh.v1.rpc.${OTHER}.policy.session.open`, NOBODY],
   [`keymesh.v1.rpc.${OTHER}.vault.credential.describe`, NOBODY],
   ['keymesh.v1.rpc.operator.vault.credential.describe', NOBODY],
   ['keymesh.v1.rpc._rotation.vault.version.reveal', ['rotation']],
@@ -138,6 +144,10 @@ beforeAll(async () => {
     const seed = await readFile(join(mesh.home, 'secrets', identity, 'nats.seed'), 'utf8');
     await joinAs(identity, `_${identity}`, seed.trim());
   }
+  await allowProofs();
+  const stranger = createUser();
+  const asker = sessionAskerOf(stranger.getPublicKey());
+  await joinAs('session', asker, Buffer.from(stranger.getSeed()).toString('utf8'), { user: SESSION_USER });
 }, 420_000);
 afterAll(async () => {
   await Promise.all([...peers.values()].map(({ nats }) => nats.close()));
@@ -145,10 +155,11 @@ afterAll(async () => {
   await mesh[Symbol.asyncDispose]();
 }, 120_000);
 
-async function joinAs(identity: Identity, principal: string, seed: string): Promise<void> {
+async function joinAs(identity: Identity, principal: string, seed: string, said = {}): Promise<void> {
+  const byKey = nkeyAuthenticator(Buffer.from(seed));
   const nats = await connect({
     servers: mesh.natsUrl,
-    authenticator: nkeyAuthenticator(Buffer.from(seed)),
+    authenticator: (nonce) => ({ ...byKey(nonce), ...said }) as ReturnType<typeof byKey>,
     inboxPrefix: `_INBOX_${principal}`,
     // The server writes this name into the line that tells of a violation.
     name: `x" - "CLIENTS/user:${OTHER}" - Publish Violation - Subject "y`,
@@ -161,6 +172,32 @@ async function joinAs(identity: Identity, principal: string, seed: string): Prom
         refused.add(`${status.error.operation} ${status.error.subject}`);
   })();
   peers.set(identity, { principal, nats, refused });
+}
+
+/** Some rule, so that strangers may ask for sessions at all. */
+async function allowProofs(): Promise<void> {
+  const operatorSeed = new Secret(fromBase64Url(operatorProfile.channelSeed) ?? new Uint8Array(), 'spec');
+  const statement = signStatement(
+    {
+      ...{ v: 1, meshId: operatorProfile.meshId, statementId: randomUUID() },
+      issuedAt: new Date().toISOString(),
+      issuer: operatorProfile.principal,
+      type: 'identity-rule.set',
+      ruleId: `matrix-${run}`,
+      rule: {
+        principal: OTHER,
+        identity: {
+          ...{ kind: 'token', issuer: 'matrix', audience: 'keymesh', claims: { sub: OTHER } },
+          keys: { from: 'pinned', keys: [{ kty: 'OKP', crv: 'Ed25519', x: operatorProfile.meshPublicKey }] },
+        },
+        maxSessionSeconds: 60,
+        privileged: false,
+      },
+      basedOn: null,
+    },
+    signingKeyOf(operatorSeed),
+  );
+  await operator.call(setIdentityRule, { statement }, { deadlineMs: 20_000 });
 }
 
 /** An operator's invitation. @returns the nkey seed with which its bearer may connect, for nothing but to enrol. */

@@ -43,6 +43,7 @@ const ENTITY_NOUNS = new Set([
     'role',
     'break-glass',
     'kill-switch',
+    'identity-rule',
   ],
 ]);
 /** Nouns whose events are about coming in. */
