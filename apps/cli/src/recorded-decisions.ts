@@ -6,7 +6,7 @@ import {
   type EffectivePolicy,
   type ReplyOf,
 } from '@keymesh/contracts';
-import { makeDecider, parsePolicies, type Decider, type DecisionGroup } from '@keymesh/policy-engine';
+import { makeReplayDecider, parsePolicies, type Decider, type DecisionGroup } from '@keymesh/policy-engine';
 
 type Part = ReplyOf<typeof listDecisions>;
 
@@ -52,7 +52,6 @@ export async function policySetOfVersion(
 }
 
 const DECIDERS_KEPT = 16;
-const CACHE_ENTRIES = 20_000;
 
 /**
  * What decided under which bundle version. Versions of equal policies share one decider, and few are kept: a log is read in order.
@@ -79,7 +78,7 @@ export async function makeDecidersOfVersions(
 
 /** Policies as a function that remembers. @throws POLICY_UNAVAILABLE when one does not parse */
 export const deciderOf = (policies: readonly { readonly id: string; readonly cedar: string }[]): Decider =>
-  makeDecider(parsePolicies(policies), CACHE_ENTRIES);
+  makeReplayDecider(parsePolicies(policies));
 
 async function policySetRanges(keymesh: Keymesh): Promise<ReplyOf<typeof listPolicySets>['sets']> {
   const ranges: ReplyOf<typeof listPolicySets>['sets'] = [];

@@ -85,15 +85,20 @@ export function makeVaultMetrics(
     }),
     rateLimited: counter('keymesh_vault_rate_limited_total', 'Requests refused by the rate limit.'),
     ...keyMetrics(registers),
-    shadowDecisions: counter(
-      'keymesh_policy_shadow_decisions_total',
-      'Decisions by what came of making them again with the policies in the shadow.',
-      ['outcome'],
-    ),
+    ...shadowMetrics(registers),
     outboxPublished: counter('keymesh_outbox_published_total', 'Outbox entries that were published.'),
     outboxRetries: counter('keymesh_outbox_retries_total', 'Outbox batches that failed and come again.'),
   };
 }
+
+const shadowMetrics = (registers: Registry[]): Pick<VaultMetrics, 'shadowDecisions'> => ({
+  shadowDecisions: new Counter({
+    name: 'keymesh_policy_shadow_decisions_total',
+    help: 'Decisions by what came of making them again with the policies in the shadow.',
+    labelNames: ['outcome'],
+    registers,
+  }),
+});
 
 const keyMetrics = (
   registers: Registry[],

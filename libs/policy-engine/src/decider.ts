@@ -30,8 +30,15 @@ interface Slice {
   readonly isCacheable: boolean;
 }
 
-/** @param cacheEntries decisions kept; 0: none. */
-export function makeDecider(policies: readonly ParsedPolicy[], cacheEntries: number): Decider {
+/**
+ * @param cacheEntries decisions kept; 0: none.
+ * @param mayKeep whether decisions of policies that read this are kept; by default not what is hardly ever asked again.
+ */
+export function makeDecider(
+  policies: readonly ParsedPolicy[],
+  cacheEntries: number,
+  mayKeep: (reads: PolicyReads) => boolean = isCacheable,
+): Decider {
   const cache = cacheEntries > 0 ? new LRUCache<string, Verdict>({ max: cacheEntries }) : undefined;
   const counts = { hits: 0, misses: 0 };
   const slices = new Map<string, Slice>();
@@ -39,7 +46,10 @@ export function makeDecider(policies: readonly ParsedPolicy[], cacheEntries: num
     const name = `${action} ${resource.kind}`;
     const slice =
       slices.get(name) ??
-      makeSlice(policies.filter((policy) => isInScope(policy.json, action, resource.kind)));
+      makeSlice(
+        policies.filter((policy) => isInScope(policy.json, action, resource.kind)),
+        mayKeep,
+      );
     slices.set(name, slice);
     return slice;
   };
@@ -61,9 +71,9 @@ export function makeDecider(policies: readonly ParsedPolicy[], cacheEntries: num
   };
 }
 
-function makeSlice(policies: readonly ParsedPolicy[]): Slice {
+function makeSlice(policies: readonly ParsedPolicy[], mayKeep: (reads: PolicyReads) => boolean): Slice {
   const reads = policyReadsOf(policies.map(({ json }) => json));
-  return { ask: prepareCedar(policies), reads, isCacheable: isCacheable(reads) };
+  return { ask: prepareCedar(policies), reads, isCacheable: mayKeep(reads) };
 }
 
 const verdictOf = ({ allowed, reasons, errors }: CedarAnswer): Verdict => ({

@@ -79,6 +79,7 @@ export {
   culpritsOf,
   differsInEffect,
   isByPolicies,
+  makeReplayDecider,
   makeSimulation,
   type ChangedDecision,
   type DecisionGroup,

@@ -4,12 +4,11 @@ import { ACTIONS, type PolicyRequest, type Role } from '@keymesh/contracts';
 import fc from 'fast-check';
 import { at, bundleOf, invite, makeTestClock, makeTestMesh, say } from '../test/fixtures.js';
 import { BUILT_IN_POLICIES } from './built-in-policies.js';
-import { makeDecider } from './decider.js';
 import { foldStatements } from './directory.js';
 import { makePolicyEngine, type PolicyEngine } from './engine.js';
 import { policyPrincipal } from './policy-principal.js';
 import { parsePolicies, writtenPolicies } from './policy-set.js';
-import { makeSimulation, type DecisionGroup, type SimulationResult } from './simulate.js';
+import { makeReplayDecider, makeSimulation, type DecisionGroup, type SimulationResult } from './simulate.js';
 
 const RUNS = process.env.SLOW === '1' ? 1_000 : 80;
 const mesh = makeTestMesh();
@@ -35,7 +34,7 @@ function engineOf(written: readonly Written[], version = 7): PolicyEngine {
   return makePolicyEngine(bundleOf([], { version, policies: [...BUILT_IN_POLICIES] }), directory);
 }
 const deciderOf = (written: readonly Written[]) =>
-  makeDecider(parsePolicies([...BUILT_IN_POLICIES, ...writtenPolicies(written)]), 100);
+  makeReplayDecider(parsePolicies([...BUILT_IN_POLICIES, ...writtenPolicies(written)]));
 
 const directory = foldStatements(mesh.trustRoot, base, { clock: makeTestClock() });
 const requestBy = (name: string, over: Partial<PolicyRequest> = {}): PolicyRequest => {
@@ -75,6 +74,7 @@ const anyCondition = fc.constantFrom(
   ' when { context has approvals && context.approvals >= 2 }',
   ' unless { principal in Keymesh::Role::"operator" }',
   ' when { context has risk && context.risk > 50 }',
+  ' when { context == {approvals: 2} }', // reads the whole
   ' when { resource has tags && resource.tags.contains("pci") }',
 );
 const anyPolicy = fc
@@ -207,6 +207,26 @@ describe('a simulation', () => {
     const simulation = makeSimulation({ deciderOf: () => undefined, compare: 'exactly' });
     simulation.add(recorded(engineOf([]), requestBy('one-reader'), { count: 4 }));
     expect(simulation.result()).toEqual({ replayed: 0, unknown: 4, changed: [] });
+  });
+
+  it('asks once of what was recorded alike as far as policies look, approvals included', () => {
+    const two = {
+      policyId: 'two',
+      cedar:
+        'forbid(principal, action, resource) unless { context has approvals && context.approvals >= 2 };',
+    };
+    const decider = deciderOf([two]);
+    const effects = [0, 1, 2].map((approvals) => {
+      const asked = (id: string) =>
+        requestBy('one-reader', {
+          resource: { kind: 'credential', id, attributes: {} },
+          context: { approvals },
+        });
+      expect(decider.decide(asked('c1'))).toEqual(decider.decide(asked('c2')));
+      return decider.decide(asked('c3')).effect;
+    });
+    expect(effects).toEqual(['forbid', 'forbid', 'permit']);
+    expect(decider.stats()).toEqual({ hits: 6, misses: 3 });
   });
 
   it('sees another reason for the same effect where it compares exactly', () => {

@@ -1,6 +1,7 @@
 import type { PolicyRequest } from '@keymesh/contracts';
 import { NOT_EXPRESSIBLE } from './cedar.js';
-import type { Decider, Verdict } from './decider.js';
+import { makeDecider, type Decider, type Verdict } from './decider.js';
+import type { ParsedPolicy } from './policy-set.js';
 
 /** A decision as an audit record holds it. */
 export interface RecordedDecision extends Verdict {
@@ -53,6 +54,15 @@ export interface SimulationOptions {
   /** `exactly`: effect, determining policies and errors must agree; else the effect alone counts. */
   readonly compare: 'exactly' | 'effect';
 }
+
+const CACHE_ENTRIES = 20_000;
+
+/**
+ * Policies for deciding again: what depends on approvals, risk or time is kept as well, because recorded values come again, and the key of a
+ * decision holds each of them. INVARIANT: the key does not hold a context that is read as a whole.
+ */
+export const makeReplayDecider = (policies: readonly ParsedPolicy[]): Decider =>
+  makeDecider(policies, CACHE_ENTRIES, ({ context }) => !context.whole);
 
 /** Decides again what was decided before. Pure. */
 export function makeSimulation({ deciderOf, compare }: SimulationOptions): Simulation {
