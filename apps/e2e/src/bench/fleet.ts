@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import { connect, readProfile, type Keymesh } from '@keymesh/client';
+import { connect, readProfile, type Keymesh, type Profile } from '@keymesh/client';
 import { enrolReader } from './enrol.js';
 
 /** What the echo and every stored value weigh. */
@@ -9,11 +9,14 @@ const AT_ONCE = 32;
 /** Items of one batch. */
 export const BATCH = 100;
 const FIRST_ATTEMPTS = 50;
+const PLAIN_PRINCIPALS = 10;
 
 /** Who asks, and what there is to ask for. */
 export interface Fleet {
   readonly operator: Keymesh;
   readonly readers: readonly Keymesh[];
+  /** Principals that may ask without the channel. */
+  readonly plainProfiles: readonly Profile[];
   readonly nameOf: (index: number) => string;
   /** Api keys that can be rotated. */
   readonly rotatingNameOf: (index: number) => string;
@@ -47,11 +50,16 @@ export async function makeFleet(home: string, size: FleetSize): Promise<Fleet> {
     const reader = await connect({ profile: await enrolReader(operator, profile, `bench-${String(index)}`) });
     readers.push(reader);
   }
+  const plainProfiles: Profile[] = [];
+  for (let index = 0; index < Math.min(PLAIN_PRINCIPALS, size.principals); index += 1)
+    plainProfiles.push(
+      await enrolReader(operator, profile, `bench-plain-${String(index)}`, ['reader', 'plain-reply']),
+    );
   await Promise.all(readers.map((reader, index) => firstRetrieve(reader, nameOf(index))));
   const close = async (): Promise<void> => {
     for (const client of [operator, ...readers]) await client.close();
   };
-  return { operator, readers, nameOf, rotatingNameOf, close };
+  return { operator, readers, plainProfiles, nameOf, rotatingNameOf, close };
 }
 
 /** Opens the session, asymmetric work that the rounds must not count. The vault learns of a principal a moment after its enrolment. */

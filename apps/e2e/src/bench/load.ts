@@ -53,4 +53,10 @@ export function mergeLoads(results: readonly LoadResult[]): LoadResult {
 export const percentile = ({ latencies }: LoadResult, share: number): number =>
   latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? NaN;
 
+/** Of plain numbers, in any order. @param share 0..1. NaN for none. */
+export function percentileOf(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+}
+
 export const perSecond = ({ operations, seconds }: LoadResult): number => operations / seconds;

@@ -1,6 +1,7 @@
 // `npm run bench`: every target in turn, several rounds in one run, so that a noisy machine is noisy for all of them.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { measureAccess } from './access.js';
 import { makeFleet } from './fleet.js';
 import { measureLargeFleet } from './large-fleet.js';
 import { ledgerLag, untilLedgered } from './ledger-lag.js';
@@ -12,7 +13,7 @@ import { cpuPerOperation, runRounds, type RoundsOptions, type Target } from './r
 import { startServers, type BenchServers } from './servers.js';
 import { batchTargets, makeTargets, NEST_ECHO, RETRIEVE } from './targets.js';
 
-const SMALL_FLEET = { credentials: 200, rotating: 100, principals: 100 };
+const SMALL_FLEET = { credentials: 200, rotating: 100 };
 const WARM_UP_MS = 1_000;
 const PAGE = join(import.meta.dirname, '../../../../docs/benchmarks.md');
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -20,12 +21,13 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 async function measure(servers: BenchServers): Promise<void> {
   const options = parseBenchOptions(process.argv.slice(2));
   const { only } = options;
+  const size = { ...SMALL_FLEET, principals: options.clients };
   say(
-    `a small fleet: ${Object.entries(SMALL_FLEET)
+    `a small fleet: ${Object.entries(size)
       .map(([what, count]) => `${String(count)} ${what}`)
       .join(', ')}`,
   );
-  const fleet = await makeFleet(servers.home, SMALL_FLEET);
+  const fleet = await makeFleet(servers.home, size);
   let worstLag = 0;
   const rounds: RoundsOptions = {
     ...options,
@@ -38,7 +40,7 @@ async function measure(servers: BenchServers): Promise<void> {
       );
     },
   };
-  const targets = await makeTargets(servers.bareUrl, fleet);
+  const targets = await makeTargets(servers.bareUrl, fleet, fleet.plainProfiles);
   const isWanted = ({ name }: Target): boolean =>
     only.length === 0 || only.some((start) => name.startsWith(start));
   const wanted = targets.filter(isWanted);
@@ -51,6 +53,8 @@ async function measure(servers: BenchServers): Promise<void> {
   ];
   const drainSeconds = await untilLedgered(servers.httpPort);
   for (const line of cpuRatios(measured)) say(line.join('  '));
+  const [vaultPid = 0] = (await servers.pids()).vault ?? [];
+  const access = await measureAccess(fleet, { home: servers.home, vaultPid, options, say });
   if (only.length === 0) {
     const echo = targets.find(({ name }) => name === NEST_ECHO);
     const memory = await memoryOf(servers);
@@ -63,7 +67,7 @@ async function measure(servers: BenchServers): Promise<void> {
             ...{ home: servers.home, backups: join(servers.home, '../backups') },
             settled: () => untilLedgered(servers.httpPort),
           });
-    await writeFile(PAGE, reportPage({ measured, memory, largeFleet, facts }));
+    await writeFile(options.page ?? PAGE, reportPage({ measured, memory, largeFleet, access, facts }));
   }
   await fleet.close();
 }
@@ -73,8 +77,8 @@ const memoryOf = async (servers: BenchServers): Promise<Report['memory']> =>
 
 const factsOf = (options: BenchOptions, worstLag: number, drainSeconds: number): Report['facts'] => ({
   configuration:
-    'that of `npm start`: JetStream `sync_interval: always`, embedded Postgres, 1 % of traces sampled',
-  data: `${String(SMALL_FLEET.credentials)} credentials of 256 bytes, ${String(SMALL_FLEET.principals)} principals; ${String(options.rounds)} rounds of ${String(options.durationMs / 1_000)} s each`,
+    'that of `npm start`: JetStream `sync_interval: always`, embedded Postgres, 1 % of traces sampled; nobody is locked for a burst of denials',
+  data: `${String(SMALL_FLEET.credentials)} credentials of 256 bytes, ${String(options.clients)} principals; ${String(options.rounds)} rounds of ${String(options.durationMs / 1_000)} s each`,
   connections: 'the echoes are asked over as many connections as the retrieves',
   retrieve: 'through the end-to-end channel, journal record fsynced before the value leaves',
   'ledger backlog': `at most ${String(worstLag)} records after a retrieve run; drained ${drainSeconds.toFixed(1)} s after the last run`,

@@ -40,3 +40,9 @@ export function residentMiB(pids: readonly number[]): number {
   });
   return kilobytes.reduce((total, size) => total + size, 0) / 1024;
 }
+
+/** CPU time of this process since then, microseconds. */
+export function cpuUsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return user + system;
+}

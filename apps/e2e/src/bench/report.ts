@@ -1,6 +1,9 @@
 import { cpus, totalmem } from 'node:os';
+import type { AccessFacts } from './access.js';
 import type { LargeFleet } from './large-fleet.js';
 import { mergeLoads, percentile, perSecond, type LoadResult } from './load.js';
+import { accessSections } from './report-access.js';
+import { number, table, times, type Row } from './report-table.js';
 import { cpuPerOperation, median, type Measured } from './rounds.js';
 import { BARE_ECHO, NEST_ECHO, RETRIEVE } from './targets.js';
 
@@ -8,21 +11,12 @@ export interface Report {
   readonly measured: readonly Measured[];
   readonly memory: readonly { readonly name: string; readonly residentMiB: number }[];
   readonly largeFleet: LargeFleet | undefined;
+  readonly access: AccessFacts;
   readonly facts: Readonly<Record<string, string>>;
 }
 
-type Row = readonly string[];
-
-const number = (value: number, digits = 0): string =>
-  Number.isFinite(value)
-    ? value.toLocaleString('en', { maximumFractionDigits: digits, minimumFractionDigits: digits })
-    : '–';
-const times = (value: number): string => `${number(value, 2)}×`;
-const table = (head: Row, rows: readonly Row[]): string =>
-  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
-
 /** The page docs/benchmarks.md. */
-export function reportPage({ measured, memory, largeFleet, facts }: Report): string {
+export function reportPage({ measured, memory, largeFleet, access, facts }: Report): string {
   const sections = [
     introduction(facts),
     `## What a retrieve costs the vault\n\nCPU time of the vault's process for an operation, against that of the Nest echo's process; medians of the rounds. Aim: at most 2.5× at 16 and 100.\n\n${table(['in flight', 'vault, µs', 'Nest echo, µs', 'ratio', 'ratios of the rounds'], cpuRatios(measured))}`,
@@ -32,6 +26,7 @@ export function reportPage({ measured, memory, largeFleet, facts }: Report): str
       memory.map(({ name }) => name),
       [memory.map(({ residentMiB }) => number(residentMiB))],
     )}`,
+    ...accessSections(access, measured),
     ...(largeFleet === undefined ? [] : [largeFleetSection(largeFleet, measured)]),
   ];
   return `${sections.join('\n\n')}\n`;

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import type { Profile } from '@keymesh/client';
 import { connect as connectNats } from '@nats-io/transport-node';
 import { BATCH, PAYLOAD_BYTES, store, storeBatch, type Fleet } from './fleet.js';
+import { makePlainRetrieve } from './plain-retrieve.js';
 import type { Target } from './rounds.js';
 
 export const BARE_ECHO = 'bare echo';
@@ -8,10 +10,15 @@ export const NEST_ECHO = 'Nest echo, one span';
 export const RETRIEVE = 'retrieve';
 
 /** What is measured on the small fleet, the echoes first. */
-export async function makeTargets(bareUrl: string, fleet: Fleet): Promise<Target[]> {
+export async function makeTargets(
+  bareUrl: string,
+  fleet: Fleet,
+  plainProfiles: readonly Profile[],
+): Promise<Target[]> {
   return [
     ...(await makeEchoes(bareUrl, fleet.readers.length)),
     retrieveTarget(fleet),
+    await makePlainRetrieve(fleet, plainProfiles),
     storeTarget(fleet),
     rotateTarget(fleet),
   ];
