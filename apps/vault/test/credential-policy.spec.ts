@@ -4,6 +4,7 @@ import {
   checkQuality,
   describeCredential,
   describeType,
+  listRotatable,
   retrieveCredential,
   storeCredential,
   type CredentialPolicyDocument,
@@ -16,6 +17,7 @@ import { startVaultWorld, type VaultWorld } from './support/vault-world.js';
 
 // Twelve characters of every kind: good by what is built in.
 const PASSWORD = 'gT7#mQ2!xK9$';
+const WAIT = { timeoutMs: 40_000 };
 
 describe('the credential policy that operators wrote', () => {
   let world: VaultWorld;
@@ -25,7 +27,7 @@ describe('the credential policy that operators wrote', () => {
     world = await startVaultWorld();
     writer = await world.addClient('writer', ['writer']);
     await world.startVault();
-    await eventually(() => storeAs('known', PASSWORD), { timeoutMs: 20_000 });
+    await eventually(() => storeAs('known', PASSWORD), WAIT);
   }, 120_000);
   afterAll(() => world.stop(), 30_000);
 
@@ -38,7 +40,10 @@ describe('the credential policy that operators wrote', () => {
     });
 
   /** As the policy service does it: the operator's statement goes into the next bundle. @returns when the vault has taken it. */
-  async function write(document: CredentialPolicyDocument | string | null): Promise<void> {
+  async function write(
+    document: CredentialPolicyDocument | string | null,
+    isSeen: 'seen' | 'unseen' = 'seen',
+  ): Promise<void> {
     const bus = await world.mesh.connectAs('policy');
     const { bundle } = openBundle((await getPolicyBundle(bus))!.bytes, world.mesh.trustRoot);
     const statementId = randomUUID();
@@ -58,10 +63,11 @@ describe('the credential policy that operators wrote', () => {
     last = document === null ? null : statementId;
     const next = { ...bundle, version: bundle.version + 1, statements: [...bundle.statements, said] };
     await putPolicyBundle(bus, signBundle(next, world.mesh.bundleKey));
+    if (isSeen === 'unseen') return;
     await eventually(async () => {
       const [row] = await world.rows.query<{ version: number }[]>('SELECT version FROM bundle_floor');
       expect(row?.version).toBe(next.version);
-    });
+    }, WAIT);
   }
 
   it('holds for the next store, at once and without a restart, in its namespaces alone', async () => {
@@ -81,12 +87,24 @@ describe('the credential policy that operators wrote', () => {
   });
 
   it('says at once when what is stored already has expired and is rotated, and whether it is still handed out', async () => {
-    await storeAs('aging', PASSWORD);
+    await writer.call(storeCredential, {
+      name: 'aging',
+      type: 'username_password',
+      values: { username: text('somebody'), password: text(PASSWORD) },
+      rotation: { adapter: 'generated' },
+    });
+    const rotation = await world.asRotation();
+    const interval = async () => {
+      const { credentials } = await rotation.call(listRotatable, { name: 'aging' });
+      return credentials[0]?.rotation?.intervalSeconds;
+    };
+    expect(await interval()).toBe(30 * 86_400);
     const before = await writer.call(describeCredential, { name: 'aging' });
     expect(Date.parse(before.expiresAt!) - Date.now()).toBeGreaterThan(80 * 86_400_000);
     await write({ defaults: { maxAgeDays: 2, rotationIntervalDays: 1 } });
     const after = await writer.call(describeCredential, { name: 'aging' });
     expect(Date.parse(after.expiresAt!) - Date.now()).toBeLessThan(2 * 86_400_000);
+    expect(await interval()).toBe(86_400);
     await write({ defaults: { maxAgeDays: 0.000_001, atExpiry: 'refuse' } });
     await expectCode(writer.call(retrieveCredential, { name: 'aging' }), 'CREDENTIAL_EXPIRED');
     await write({ defaults: { maxAgeDays: 0.000_001, atExpiry: 'serve' } });
@@ -95,14 +113,14 @@ describe('the credential policy that operators wrote', () => {
 
   it('stands against the vault’s own file as long as there is one, also after a restart', async () => {
     await world.stopVaults();
-    await write({ defaults: { minLengthChars: 20 } }).catch(() => undefined); // nobody is there to take it yet
+    await write({ defaults: { minLengthChars: 20 } }, 'unseen');
     await world.startVault({}, { credentialPolicy: { defaults: { minLengthChars: 10, maxAgeDays: 5 } } });
-    await eventually(() => expectCode(storeAs('filed', PASSWORD), 'CREDENTIAL_WEAK'));
+    await eventually(() => expectCode(storeAs('filed', PASSWORD), 'CREDENTIAL_WEAK'), WAIT);
     await write(null);
     const { policy } = await writer.call(describeType, { type: 'username_password' });
     expect(policy).toMatchObject({ minLengthChars: 10, maxAgeDays: 5 });
     await storeAs('filed', PASSWORD);
-  }, 60_000);
+  }, 120_000);
 
   it('of a later release that cannot be read leaves the one before in force, and shows in the health', async () => {
     await write({ defaults: { minLengthChars: 20 } });
@@ -110,10 +128,10 @@ describe('the credential policy that operators wrote', () => {
     await expectCode(storeAs('later', PASSWORD), 'CREDENTIAL_WEAK');
     await world.stopVaults();
     const vault = await world.startVault();
-    await eventually(() => expectCode(storeAs('later', PASSWORD), 'CREDENTIAL_WEAK'));
+    await eventually(() => expectCode(storeAs('later', PASSWORD), 'CREDENTIAL_WEAK'), WAIT);
     expect((await vault.kit.health.report()).checks['credential-policy']?.status).toBe('degraded');
     await write({});
     await storeAs('later', PASSWORD);
     expect((await vault.kit.health.report()).checks['credential-policy']?.status).toBe('ok');
-  }, 60_000);
+  }, 120_000);
 });
