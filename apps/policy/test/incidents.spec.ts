@@ -88,6 +88,28 @@ describe('the kill switch', () => {
     expect(grants).toEqual({ changes: false, inserts: true });
     await operator.call(liftKillSwitch, { statement: lifting(killId) });
   }, 90_000);
+
+  it('is taken from the bucket when the database was put back to an older backup, and made a bundle of when a restore set its row', async () => {
+    const { killId } = await operator.call(setKillSwitch, { scope: 'role', name: 'siem', reason: 'spec' });
+    const [newest] = await on.sql<{ version: number }>('SELECT max(version) AS version FROM bundle');
+    await service.kill('SIGKILL');
+    await on.sql('DELETE FROM kill_switch WHERE kill_id = $1', [killId]);
+    await on.sql('DELETE FROM bundle WHERE version >= $1', [newest!.version]);
+    service = await on.start();
+    await eventually(async () => expect((await directoryNow()).kills).toMatchObject([{ killId }]));
+    const restored = randomUUID();
+    await service.kill('SIGKILL');
+    await on.sql(
+      `INSERT INTO kill_switch (kill_id, scope, name, reason, since, set_by) VALUES ($1, 'namespace', 'later', 'spec', now(), 'operator')`,
+      [restored],
+    );
+    service = await on.start();
+    await eventually(async () =>
+      expect((await directoryNow()).kills.map((kill) => kill.killId)).toEqual([killId, restored]),
+    );
+    operator = (await on.callerOf(on.operator)).caller;
+    for (const id of [killId, restored]) await operator.call(liftKillSwitch, { statement: lifting(id) });
+  }, 90_000);
 });
 
 describe('failed attempts', () => {
