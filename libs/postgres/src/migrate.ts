@@ -71,7 +71,10 @@ async function runMigrations(options: MigrateOptions): Promise<void> {
 async function grant(client: Client, options: MigrateOptions): Promise<void> {
   const schema = identifier(options.schema);
   const role = identifier(options.role);
-  const appendOnly = (options.appendOnlyTables ?? []).map((table) => `${schema}.${identifier(table)}`);
+  const appendOnly = await presentTables(
+    client,
+    (options.appendOnlyTables ?? []).map((table) => `${schema}.${identifier(table)}`),
+  );
   await client.query(
     [
       'BEGIN',
@@ -86,6 +89,15 @@ async function grant(client: Client, options: MigrateOptions): Promise<void> {
       'COMMIT',
     ].join('; '),
   );
+}
+
+/** A restore migrates to an earlier level first, which has fewer tables. */
+async function presentTables(client: Client, tables: readonly string[]): Promise<readonly string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    'SELECT name FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL',
+    [tables],
+  );
+  return rows.map(({ name }) => name);
 }
 
 async function grantBackup(client: Client, schema: string): Promise<void> {
