@@ -1,4 +1,5 @@
 import { inStore } from '@keymesh/postgres';
+import { tellingInForce } from '../domain/in-force.js';
 import { makeApproveRequest } from '../operations/approve-request.js';
 import { makeCancelRequest } from '../operations/cancel-request.js';
 import { makeListApprovals } from '../operations/list-approvals.js';
@@ -16,11 +17,12 @@ export function approvalOperations(ports: PolicyPorts): ApprovalOperations {
     ...ports,
     listAsked: () => inStore(() => listAsked(kit.dataSource.manager, clock.now() - ASKED_KEPT_MS)),
   };
+  const told = tellingInForce(ports);
   return {
     requestApproval: makeRequestApproval(ports),
     listApprovals: makeListApprovals(asked),
-    approveRequest: makeApproveRequest(asked),
-    rejectRequest: makeRejectRequest(asked),
-    cancelRequest: makeCancelRequest(ports),
+    approveRequest: told(makeApproveRequest(asked)),
+    rejectRequest: told(makeRejectRequest(asked)),
+    cancelRequest: told(makeCancelRequest(ports)),
   };
 }

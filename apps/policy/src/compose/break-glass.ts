@@ -1,5 +1,6 @@
 import { inStore } from '@keymesh/postgres';
 import { observeBreakGlass } from '../break-glass-metrics.js';
+import { tellingInForce } from '../domain/in-force.js';
 import { makeCloseBreakGlass } from '../operations/close-break-glass.js';
 import { makeListBreakGlass } from '../operations/list-break-glass.js';
 import { makeOpenBreakGlass } from '../operations/open-break-glass.js';
@@ -11,10 +12,11 @@ import type { PolicyPorts } from './ports.js';
 /** What somebody may do for a while without being asked, and has to answer for. */
 export function breakGlassOperations(ports: PolicyPorts): BreakGlassOperations {
   observeBreakGlass(ports.kit.metrics.registry, ports.book, ports.clock);
+  const told = tellingInForce(ports);
   return {
-    openBreakGlass: makeOpenBreakGlass(ports),
-    closeBreakGlass: makeCloseBreakGlass(ports),
-    reviewBreakGlass: makeReviewBreakGlass(ports),
+    openBreakGlass: told(makeOpenBreakGlass(ports)),
+    closeBreakGlass: told(makeCloseBreakGlass(ports)),
+    reviewBreakGlass: told(makeReviewBreakGlass(ports)),
     listBreakGlass: makeListBreakGlass({
       ...ports,
       listNotes: () => inStore(() => listNotes(ports.kit.dataSource.manager)),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { inForce } from '../bundle-confirmation.js';
 import { approvableRequest, MAX_APPROVAL_SECONDS } from '../approval-statements.js';
 import { principalName } from '../identity.js';
 import { defineRpc } from '../rpc.js';
@@ -73,10 +74,15 @@ export const approveRequest = defineRpc({
     approvalId: z.uuid(),
     /** So many by now. */ approvals: z.int(),
     bundleVersion: z.int(),
+    inForce: inForce.optional(),
   }),
 });
 
-const ended = z.strictObject({ approvalId: z.uuid(), bundleVersion: z.int() });
+const ended = z.strictObject({
+  approvalId: z.uuid(),
+  bundleVersion: z.int(),
+  inForce: inForce.optional(),
+});
 
 /** Ends a request, with what was approved of it. By whoever may approve it. */
 export const rejectRequest = defineRpc({

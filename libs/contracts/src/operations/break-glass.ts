@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { inForce } from '../bundle-confirmation.js';
 import { principalName } from '../identity.js';
 import { defineRpc } from '../rpc.js';
 import { statementText } from './policy.js';
@@ -26,6 +27,7 @@ const changed = z.strictObject({
   openingId: z.uuid(),
   principal: principalName,
   bundleVersion: z.int(),
+  inForce: inForce.optional(),
 });
 
 /** Publishes the caller's signed `break-glass.opened`: its role `break-glass` gives from now until then. Loud. */
