@@ -16,6 +16,7 @@ import { prune } from './store/prune.js';
 import { FeedController } from './transport/feed.controller.js';
 import { FindingController, LIST_FINDINGS } from './transport/finding.controller.js';
 import { makePublishOutbox } from './transport/publish-outbox.js';
+import { makePublishRisk, RISK_EVERY_MS } from './transport/publish-risk.js';
 import { makeScoreFeed, SCORE_FEED, type ScoreFeed } from './transport/score-feed.js';
 
 type Kit = ServiceKit<DetectorConfig>;
@@ -37,10 +38,12 @@ function makeFeed(kit: Kit): ScoreFeed {
   });
   const responder = makeResponder(() => respondToFindings(responsePorts(kit, metrics)), onError);
   const pruner = makeResponder(() => prune(dataSource), onError, HOUR);
-  for (const loop of [relay, responder, pruner]) loop.start();
+  const risk = makeResponder(makePublishRisk(kit), onError, RISK_EVERY_MS);
+  for (const loop of [relay, responder, pruner, risk]) loop.start();
   kit.onShutdown('outbox', () => relay.stop());
   kit.onShutdown('responder', () => responder.stop());
   kit.onShutdown('pruning', () => pruner.stop());
+  kit.onShutdown('risk', () => risk.stop());
   const onRaised = (findings: readonly Finding[]): void => {
     if (findings.length === 0) return;
     for (const { kind, severity, findingId, principal, score } of findings) {
@@ -49,6 +52,7 @@ function makeFeed(kit: Kit): ScoreFeed {
     }
     relay.poke();
     responder.poke();
+    risk.poke();
   };
   const scoreEvents = makeScoreEvents({ dataSource, settings: config.detector, clock, instance, onRaised });
   return makeScoreFeed({ policy, scoreEvents, metrics, logger, clock });

@@ -18,6 +18,7 @@ export * from './credential-policy-statements.js';
 export * from './approval-statements.js';
 export * from './break-glass-statements.js';
 export * from './kill-switch-statements.js';
+export * from './risk-scores.js';
 export * from './identity-rule-statements.js';
 export * from './statements.js';
 export * from './credential-types.js';

@@ -59,7 +59,7 @@ const special: Partial<Record<ServiceName, SubjectPermissions>> = {
       `$JS.API.CONSUMER.INFO.${CONSUMERS.ledger.stream}.${CONSUMERS.ledger.durable}`,
       `$JS.API.STREAM.MSG.GET.${CONSUMERS.ledger.stream}`,
     ],
-    subscribe: [],
+    subscribe: [subjects.riskScored],
   },
   audit: {
     publish: [
@@ -73,7 +73,7 @@ const special: Partial<Record<ServiceName, SubjectPermissions>> = {
     ],
     subscribe: [],
   },
-  'anomaly-detector': { publish: [subjects.alertAll], subscribe: [] },
+  'anomaly-detector': { publish: [subjects.alertAll, subjects.riskScored], subscribe: [] },
   rotation: {
     publish: [subjects.push('*', 'credential', 'rotated'), subjects.push('*', 'lease', 'revoked')],
     subscribe: [],

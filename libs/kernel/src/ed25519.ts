@@ -26,6 +26,7 @@ export type SignaturePurpose =
   | 'keymesh/v1/session-request'
   | 'keymesh/v1/approval'
   | 'keymesh/v1/bundle'
+  | 'keymesh/v1/risk-scores'
   | 'keymesh/v1/bundle-attestation'
   | 'keymesh/v1/bundle-confirmation'
   | 'keymesh/v1/journal-pack'

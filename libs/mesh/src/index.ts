@@ -62,3 +62,4 @@ export {
   isEventSignedBy,
   signEvents,
 } from './streams/event-signature.js';
+export { decodeRiskScores, encodeRiskScores } from './streams/risk-scores.js';

@@ -25,6 +25,7 @@ import { makeKekStore } from '../store/kek-store.js';
 import { limited, whileLedgered } from '../transport/operations.js';
 import { makeVaultLock, type VaultLock } from '../domain/vault-lock.js';
 import { makePolicyPort } from '../transport/policy-port.js';
+import { watchRisk } from '../transport/risk-watch.js';
 import { recordRefusedSums } from '../transport/refused-sums.js';
 import { besideShadow, startShadow } from './shadow.js';
 
@@ -78,6 +79,8 @@ export function makePorts(
     requireUnlocked: lock.requireUnlocked,
     ...config.kek,
   });
+  const risk = watchRisk(kit.connection, kit.policy, clock);
+  kit.onShutdown('risk', risk.stop);
   const rateLimit = makeRateLimit({ ...config.rateLimit, clock });
   recordRefusedSums(kit, rateLimit);
   const auditTrail: AuditTrailOptions = {
@@ -92,7 +95,7 @@ export function makePorts(
     metrics,
     clock,
     policy,
-    askPolicy: makeAskPolicy(policy),
+    askPolicy: makeAskPolicy(policy, risk.watch.riskOf),
     audited: makeAudited(auditTrail),
     beginAttempt: makeBeginAttempt(auditTrail),
     kms,

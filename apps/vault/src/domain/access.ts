@@ -25,17 +25,24 @@ export type AskPolicy = (
   context?: PolicyRequest['context'],
 ) => Access;
 
+/** @param riskOf what the anomaly detector thinks of a principal now, 0 to 100; undefined: nobody knows. */
 export const makeAskPolicy =
-  (policy: PolicyPort): AskPolicy =>
+  (policy: PolicyPort, riskOf: (principal: string) => number | undefined = () => undefined): AskPolicy =>
   (call, action, resource, context) => {
     const principal = policy.find(call.principal);
     // The dispatcher lets nobody unknown in; between it and here the bundle may have changed.
     if (principal === undefined) throw failure('DENIED');
+    const risk = riskOf(call.principal);
     const plain: PolicyRequest = {
       principal,
       action,
       resource,
-      context: { service: 'vault', ...callContext(call), ...context },
+      context: {
+        service: 'vault',
+        ...callContext(call),
+        ...(risk === undefined ? {} : { risk }),
+        ...context,
+      },
     };
     const approvals = policy.approvalsOf(plain);
     const request =
