@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, type Keymesh, type Profile } from '@keymesh/client';
 import { prepareVersion, type AnomalyFinding, type Role } from '@keymesh/contracts';
@@ -106,6 +108,30 @@ describe('a burst of denials by one principal', () => {
     }, DETECTION);
     await retrieve(operator);
   }, 60_000);
+
+  it('raises its risk, which policies read: above their limit it gets nothing, and whoever is calm does', async () => {
+    const file = join(mesh.home, 'risky.cedar');
+    const when = 'context has risk && context.risk >= 40';
+    await writeFile(
+      file,
+      `@id("risky")\nforbid(principal, action == Keymesh::Action::"retrieve", resource) when { ${when} };\n`,
+    );
+    expect(await mesh.cli(['policy', 'put', file])).toMatchObject({ code: 0 });
+    await eventually(() => expectCode(retrieve(operator), 'DENIED'), DETECTION);
+    await retrieve(calm);
+    const denied = await eventually(async () => {
+      const found = (await readLog(operator)).findLast(
+        ({ type, principal, outcome }) =>
+          type === 'credential.retrieved' && principal === 'operator' && outcome === 'denied',
+      );
+      expect(found).toBeDefined();
+      return found;
+    }, DETECTION);
+    expect(denied?.decision?.determiningPolicies).toEqual(['policy.risky']);
+    expect(denied?.decision?.request.context.risk).toBeGreaterThanOrEqual(40);
+    expect(await mesh.cli(['policy', 'remove', 'risky'])).toMatchObject({ code: 0 });
+    await eventually(() => retrieve(operator), DETECTION);
+  }, 90_000);
 });
 
 describe('the SIEM', () => {
