@@ -48,6 +48,7 @@ const publishing: readonly (readonly [subject: string, allowed: readonly string[
   ['keymesh.v1.rpc.other.vault.credential.retrieve', []],
   ['keymesh.v1.audit.vault.credential.retrieved', ['audit']],
   ['keymesh.v1.alert.high.denied-burst', ['anomaly-detector']],
+  [subjects.riskScored, ['anomaly-detector']],
   ['keymesh.v1.alert.critical.journal-gap', ['anomaly-detector', 'audit']],
   ['keymesh.v1.push.billing.credential.rotated', ['rotation']],
   ['keymesh.v1.push.billing.principal.disabled', []],
