@@ -113,9 +113,9 @@ describe('approvals, with the policy service killed in between', () => {
 
   it('that are under way when it is killed are answered once they are kept, and are asked for once', async () => {
     const answered: string[] = [];
-    let stopped = false;
+    const stop = new AbortController();
     const working = (async () => {
-      for (let version = 100; !stopped; version += 1) {
+      for (let version = 100; !stop.signal.aborted; version += 1) {
         const asked = await ask(version).catch(() => undefined);
         const reply =
           asked === undefined ? undefined : await approve(asked, version, alice).catch(() => undefined);
@@ -128,7 +128,7 @@ describe('approvals, with the policy service killed in between', () => {
     await killed();
     const before = answered.length;
     await eventually(() => expect(answered.length).toBeGreaterThan(before + 1), { timeoutMs: 30_000 });
-    stopped = true;
+    stop.abort();
     await working;
     expect(await carried()).toEqual(expect.arrayContaining(answered));
     const rows = await on.sql<{ digest: string }>(
