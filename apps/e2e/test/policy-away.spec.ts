@@ -110,7 +110,7 @@ describe('the policy service, killed again and again for longer than a minute', 
       await mesh.cli(['audit', 'verify']),
     ])
       expect(checked).toMatchObject({ code: 0 });
-  }, 240_000);
+  }, 400_000);
 });
 
 describe('keymesh credential-policy', () => {
@@ -159,5 +159,5 @@ describe('keymesh credential-policy', () => {
     ]);
     expect(await type('show')).toMatchObject({ code: 0, stderr: expect.stringContaining('There is none') });
     expect(await type('put', file, '--profile', 'away-reader')).toMatchObject({ code: 3 });
-  }, 60_000);
+  }, 240_000);
 });

@@ -89,9 +89,6 @@ describe('a vault whose bundle nobody vouches for', () => {
         determiningPolicies: [],
         errors: [NOT_ATTESTED],
       });
-      expect(recorded.filter(({ type }) => type === 'policy-bundle.unattested')).toMatchObject([
-        { service: 'vault', outcome: 'failure', facts: { because: 'silent' } },
-      ]);
     }, WAIT);
     // Degraded and not down: what makes it well again may be waiting for it to be ready.
     expect((await vault.kit.health.report()).checks.policy?.status).toBe('degraded');
@@ -99,10 +96,8 @@ describe('a vault whose bundle nobody vouches for', () => {
     policy = await vouch();
     await eventually(retrieve, WAIT);
     await eventually(async () => expect(Date.now() - (await attestedAt())).toBeLessThan(30_000), WAIT);
-    await eventually(
-      () => expect(recorded.filter(({ type }) => type === 'policy-bundle.attested')).toHaveLength(1),
-      WAIT,
-    );
+    // It was asked for from the start on and came within a minute: nothing to alarm about.
+    expect(recorded.filter(({ type }) => type.startsWith('policy-bundle.'))).toEqual([]);
     expect((await vault.kit.health.report()).checks.policy?.status).toBe('ok');
   }, 90_000);
 

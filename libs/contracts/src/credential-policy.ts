@@ -1,6 +1,8 @@
+import { utf8 } from '@keymesh/kernel';
 import { z } from 'zod';
 import { CREDENTIAL_TYPES } from './credential-types.js';
 import { AT_EXPIRY, STRICTNESSES } from './operations/vault-types.js';
+import { parseStrictJson } from './strict-json.js';
 
 /** The rules that every type knows. */
 export const GENERAL_RULE_NAMES = [
@@ -80,9 +82,10 @@ export function parseCredentialPolicy(text: string): {
   return { policy: {}, problems: parsed.error.issues.map(sentenceOf) };
 }
 
+// A field that is named twice would say one thing to who reads the text and another to the vault.
 function jsonOf(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return text.trim() === '' ? undefined : parseStrictJson(utf8(text));
   } catch {
     return undefined;
   }
@@ -90,7 +93,7 @@ function jsonOf(text: string): unknown {
 
 function sentenceOf(issue: z.core.$ZodIssue): string {
   if (issue.path.length === 0 && issue.code === 'invalid_type')
-    return 'must name a file that holds a JSON object';
+    return 'must name a file that holds a JSON object, in which each field is named once';
   const field = issue.path.length === 0 ? 'the file' : issue.path.map(String).join(' → ');
   if (issue.code === 'unrecognized_keys') return `${field} has the unknown field ${issue.keys.join(', ')}`;
   // The sentence of a wrong key is inside.

@@ -178,6 +178,22 @@ describe('the freshness of a policy bundle', () => {
     expect(makeAsker(START - DAY).freshness.isTooOld()).toBe(true);
   });
 
+  it('does not alarm at a start after days, while the policy service comes up too, though it permits nothing yet', async () => {
+    const asker = makeAsker(START - 3 * DAY);
+    asker.world.says = undefined;
+    await asker.run(50 * SECOND);
+    expect(asker.freshness.isTooOld()).toBe(true);
+    expect(asker.news).toEqual([]);
+    asker.world.says = { version: 7, bundleDigest: 'seven' };
+    await asker.run(2 * SECOND);
+    expect(asker.freshness.isTooOld()).toBe(false);
+    expect(asker.news).toEqual([]);
+    const lost = makeAsker(START - 3 * DAY);
+    lost.world.says = undefined;
+    await lost.run(62 * SECOND);
+    expect(lost.news).toMatchObject([{ kind: 'unattested', because: 'silent' }]);
+  });
+
   it('does not count a time in the future, but for what clocks differ by', () => {
     expect(makeAsker(START + HOUR).freshness.isTooOld()).toBe(true);
     expect(makeAsker(START + 30 * SECOND).freshness.ageMs()).toBe(0);

@@ -42,12 +42,14 @@ export interface Freshness {
 }
 
 export function makeFreshness({ clock, maxAgeMs, attestedAtMs, onNews }: FreshnessOptions): Freshness {
-  let attestedAt = clock.monotonic() - rememberedAge(clock, maxAgeMs, attestedAtMs);
+  const startedAt = clock.monotonic();
+  let attestedAt = startedAt - rememberedAge(clock, maxAgeMs, attestedAtMs);
   let doubted: { readonly because: Doubt; readonly since: number } | undefined;
   let alarmed: Doubt | undefined;
   const ageMs = (): number => clock.monotonic() - attestedAt;
+  // A mesh that was off for longer than that is not in doubt before it had the time to ask.
   const isAlarming = (): boolean =>
-    ageMs() >= ALARM_MS ||
+    clock.monotonic() - Math.max(attestedAt, startedAt) >= ALARM_MS ||
     (doubted?.because === 'held-back' && clock.monotonic() - doubted.since >= HELD_BACK_ALARM_MS);
   return {
     ageMs,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
 import { GENERAL_RULE_NAMES, parseCredentialPolicy, TYPE_RULE_NAMES } from '@keymesh/contracts';
 import { credentialTypes } from '../types/index.js';
 import { GENERAL_RULES, maxAgeMsOf, intervalSecondsOf } from './credential-policy.js';
@@ -69,6 +70,8 @@ describe('the credential policy', () => {
 
   it.each([
     ['not JSON', '{', /must name a file that holds a JSON object/],
+    ['nothing', '', /must name a file that holds a JSON object/],
+    ['a field that is named twice', '{"defaults":{},"defaults":{}}', /in which each field is named once/],
     ['a list', '[]', /must name a file that holds a JSON object/],
     ['an unknown field', '{"default":{}}', /the file has the unknown field default/],
     ['an unknown rule', '{"defaults":{"rules":{"lenght":"warn"}}}', /rules → lenght is no rule/],
@@ -89,6 +92,32 @@ describe('the credential policy', () => {
   ])('refuses %s with a sentence', (_what, text, sentence) => {
     const { problems } = parseCredentialPolicy(text);
     expect(problems.join('; ')).toMatch(sentence);
+  });
+
+  it('is read or refused, whatever JSON it is, and leaves no trace in what all objects inherit', () => {
+    const keys = fc.constantFrom(
+      'defaults',
+      'types',
+      'namespaces',
+      'rules',
+      '__proto__',
+      'constructor',
+      'api_key',
+      'a/b',
+    );
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof({ depthSize: 'small' }, fc.jsonValue(), fc.dictionary(keys, tie('tree'))),
+    }));
+    fc.assert(
+      fc.property(tree, (value) => {
+        const { policy, problems } = parseCredentialPolicy(JSON.stringify(value));
+        makeCredentialPolicies(policy)('a/b', 'api_key');
+        if (problems.length > 0) expect(policy).toEqual({});
+        expect(Object.keys(Object.prototype)).toEqual([]);
+      }),
+    );
+    const inherited = parseCredentialPolicy('{"namespaces":{"__proto__":{"minLengthChars":1}}}');
+    expect(makeCredentialPolicies(inherited.policy)('a', 'generic').minLengthChars).toBe(12);
   });
 
   it('names everything that is wrong at once', () => {
