@@ -95,7 +95,7 @@ export function makePorts(
     metrics,
     clock,
     policy,
-    askPolicy: makeAskPolicy(policy, risk.watch.riskOf),
+    askPolicy: makeAskPolicy(policy, (principal) => risk.watch.riskOf(principal)),
     audited: makeAudited(auditTrail),
     beginAttempt: makeBeginAttempt(auditTrail),
     kms,
