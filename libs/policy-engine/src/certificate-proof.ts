@@ -97,10 +97,15 @@ export function namesOfCertificate({
   }
 }
 
-/** @returns the one common name, or undefined for none or several. */
-function commonNameOf(certificate: X509Certificate): string | undefined {
-  const { CN } = certificate.toLegacyObject().subject as { CN?: unknown };
-  return typeof CN === 'string' ? CN : undefined;
+/**
+ * The one common name of a certificate; undefined for none, several, or one with anything in it that had to be escaped.
+ * INVARIANT: read from the subject's text. `toLegacyObject` of Node 24 crashes the process on some malformed certificates (a fuzz found it).
+ */
+function commonNameOf({ subject }: Pick<X509Certificate, 'subject'>): string | undefined {
+  // One attribute a line; those of a set stand on one, joined by ` + `; line ends and signs within a value are escaped.
+  const named = subject.split('\n').filter((line) => /(?:^| \+ )CN=/.test(line));
+  const [line = ''] = named;
+  return named.length === 1 && /^CN=[^\\+]+$/.test(line) ? line.slice('CN='.length) : undefined;
 }
 
 // Node prints names one after another; what has a comma, a quote or a control character in it comes as a JSON string.
