@@ -40,7 +40,7 @@ export const openSession = defineRpc({
   request: z.strictObject({
     /** Of the policy service's channel key that it is sealed to, hex. */
     keyId: z.string().regex(/^[0-9a-f]{32}$/),
-    /** Base64url: encapsulated key and ciphertext (docs/reference/channel.md, "Sealed requests"). */
+    /** Base64url: encapsulated key and ciphertext (docs/reference/channel.md section 8). */
     sealed: z
       .string()
       .max(48_000)
