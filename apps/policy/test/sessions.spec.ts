@@ -189,6 +189,21 @@ describe('a client with a token', () => {
   });
 });
 
+describe('a session', () => {
+  it('outlives the policy service being killed, and takes a new one all the same', async () => {
+    await on.enrol('surviving', ['auditor']);
+    await setRule('surviving', tokenRule('surviving'));
+    const keys = makeSessionKeys();
+    await openIdentitySession(place(), { tokenFile: await writeToken('surviving') }, keys);
+    const { caller } = await on.callerOf(asPrincipal('surviving', keys));
+    await service.kill('SIGKILL');
+    service = await on.start();
+    await eventually(() => caller.call(listPrincipals, {}), { timeoutMs: 30_000 });
+    await (await on.connect('surviving', keys.nkeySeed)).close();
+    expect(await open('surviving')).toMatchObject({ principal: 'surviving' });
+  });
+});
+
 describe('a proof that is refused', () => {
   const reasons = () =>
     on

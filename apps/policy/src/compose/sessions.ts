@@ -1,3 +1,5 @@
+import { MINUTE } from '@keymesh/kernel';
+import { makeFailedAttempts } from '@keymesh/mesh';
 import { tellingInForce } from '../domain/in-force.js';
 import { fetchJson } from '../identity/fetch-json.js';
 import { makeOpenRequest } from '../identity/open-request.js';
@@ -21,6 +23,7 @@ export function sessionOperations(ports: PolicyPorts): SessionOperations {
       makeOpenSession({
         ...ports,
         openRequest: makeOpenRequest({ meshId, privateKey, clock }),
+        guesses: makeFailedAttempts({ clock, longestMs: MINUTE }),
         proveIdentity: makeProveIdentity({ verifyToken: makeVerifyToken({ fetchJson, clock }), clock }),
       }),
     ),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { SessionRequest, StatementOf } from '@keymesh/contracts';
 import { HOUR, MINUTE, SECOND } from '@keymesh/kernel';
+import { makeFailedAttempts } from '@keymesh/mesh';
 import { signStatement } from '@keymesh/policy-engine';
 import {
   expectCode,
@@ -28,6 +29,7 @@ let clock: TestClock;
 let mesh: BookMesh;
 let ports: FakePorts;
 let whileProving: () => Promise<unknown>;
+let guesses: ReturnType<typeof makeFailedAttempts>;
 
 const said = () => ({
   v: 1 as const,
@@ -60,7 +62,7 @@ const setRule = (value: Rule | null) => {
 };
 
 /** The proof holds, for as long as it says; what it is held against is the first rule. */
-const open = (keys: TestPrincipal, endsInMs = HOUR) => {
+const open = (keys: TestPrincipal, endsInMs = HOUR, asker = `session-${randomUUID()}`) => {
   const proveIdentity: ProveIdentity = async (_request, [first]) => {
     await whileProving();
     return first === undefined ? { refused: 'no-rule' } : { rule: first, endsMs: clock.now() + endsInMs };
@@ -74,9 +76,9 @@ const open = (keys: TestPrincipal, endsInMs = HOUR) => {
     },
     ...{ proof: 'A'.repeat(86), token: 'x' },
   };
-  return makeOpenSession({ ...ports, proveIdentity, openRequest: () => Promise.resolve(request) })(
+  return makeOpenSession({ ...ports, guesses, proveIdentity, openRequest: () => Promise.resolve(request) })(
     { keyId: '0'.repeat(32), sealed: 'AAAA' },
-    callOf('session-0'),
+    callOf(asker),
   );
 };
 const keysOf = (): TestPrincipal => makeTestPrincipal('session');
@@ -87,6 +89,7 @@ const reasons = (): unknown[] =>
 
 beforeEach(async () => {
   clock = makeTestClock();
+  guesses = makeFailedAttempts({ clock, longestMs: MINUTE });
   mesh = makeBookMesh(clock);
   ports = makeFakePorts(mesh, clock);
   whileProving = () => Promise.resolve();
@@ -165,6 +168,21 @@ describe('opening a session', () => {
     expect(reasons()).toEqual(['limit']);
     clock.advance(601 * SECOND);
     await open(keysOf());
+  });
+
+  it('looks at ever fewer guesses of one asker, and at the first of another', async () => {
+    let looked = 0;
+    whileProving = () => Promise.resolve(void (looked += 1));
+    for (let seconds = 0; seconds < 600; seconds++) {
+      await open(keysOf(), 0, 'session-guessing').catch(() => undefined);
+      clock.advance(SECOND);
+    }
+    expect(looked).toBeGreaterThan(10);
+    expect(looked).toBeLessThan(30);
+    await expectCode(open(keysOf(), 0, 'session-guessing'), 'RATE_LIMITED');
+    await open(keysOf(), HOUR, 'session-other');
+    clock.advance(2 * MINUTE);
+    await open(keysOf(), HOUR, 'session-guessing');
   });
 
   it('records many refusals of strangers as a sum', async () => {

@@ -6,7 +6,7 @@ import {
   type SessionRequest,
 } from '@keymesh/contracts';
 import { KeymeshError, SECOND, type Clock } from '@keymesh/kernel';
-import type { Call, Handler } from '@keymesh/mesh';
+import type { Call, FailedAttempts, Handler } from '@keymesh/mesh';
 import { isPrivileged, type IdentityRule } from '@keymesh/policy-engine';
 import { requestKey, type OperationPorts } from '../domain/authorize.js';
 import type { PolicyState } from '../domain/ports.js';
@@ -30,16 +30,19 @@ export const makeOpenSession =
     ports: OperationPorts & {
       readonly openRequest: OpenRequest;
       readonly proveIdentity: ProveIdentity;
+      /** By the name under which somebody asks: guessing gets slower, and takes another connection each time. */
+      readonly guesses: Pick<FailedAttempts, 'isLockedOut' | 'failed' | 'succeeded'>;
       readonly clock: Clock;
     },
   ): Handler<typeof openSession> =>
   async ({ keyId, sealed }, call) => {
-    const { book, makeRecord, openRequest, proveIdentity, clock } = ports;
+    const { book, makeRecord, openRequest, proveIdentity, guesses, clock } = ports;
+    if (guesses.isLockedOut(call.principal)) throw failure('RATE_LIMITED');
     try {
       const request = await openRequest(keyId, sealed);
       const proven = await proveIdentity(request, book.current().directory.identityRules);
       if ('refused' in proven) throw refused(proven.refused);
-      return await book.change<ReplyOf<typeof openSession>>(requestKey(call), (state) => {
+      const reply = await book.change<ReplyOf<typeof openSession>>(requestKey(call), (state) => {
         const session = sessionOf(state, request, proven.rule, proven.endsMs, clock.now());
         const { principal, ruleId, nkey, channelKey, expiresAt } = session;
         const record = makeRecord('session.opened', 'success', {
@@ -52,8 +55,12 @@ export const makeOpenSession =
           reply: (bundleVersion) => ({ principal, expiresAt, bundleVersion }),
         };
       });
+      guesses.succeeded(call.principal);
+      return reply;
     } catch (error) {
-      throw await recordRefusal(ports, call, error);
+      const told = await recordRefusal(ports, call, error);
+      if (KeymeshError.is(told) && told.code === 'IDENTITY_REJECTED') guesses.failed(call.principal);
+      throw told;
     }
   };
 
