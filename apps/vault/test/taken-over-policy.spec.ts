@@ -139,6 +139,16 @@ const keysAdded = (by: SigningKey, issuer: string): string => {
   return sign(said, by, issuer);
 };
 
+const policySet = (said: object, by: SigningKey, issuer = 'operator'): string =>
+  sign(
+    {
+      ...{ type: 'policy.set', policyId: 'mine', cedar: 'permit(principal, action, resource);' },
+      ...{ twoPerson: false, basedOn: null, ...said },
+    },
+    by,
+    issuer,
+  );
+
 type Attempt = readonly [what: string, change: () => Partial<PolicyBundle>];
 const attempts: readonly Attempt[] = [
   [
@@ -191,6 +201,23 @@ const attempts: readonly Attempt[] = [
         return [key, Buffer.from(changed).toString('base64url'), signature].join('.');
       }),
     }),
+  ],
+  [
+    'writes a policy in the operator’s name',
+    () => ({ statements: [...statements, policySet({}, world.mesh.bundleKey)] }),
+  ],
+  [
+    'writes a policy by the reader’s own signature',
+    () => ({ statements: [...statements, policySet({}, reader.signingKey, 'reader')] }),
+  ],
+  [
+    'confirms a policy that waits for a second person',
+    () => {
+      const change = randomUUID();
+      const waiting = policySet({ statementId: change, twoPerson: true }, world.mesh.operator.signingKey);
+      const confirmed = { type: 'policy.confirmed', policyId: 'mine', change };
+      return { statements: [...statements, waiting, sign(confirmed, world.mesh.bundleKey)] };
+    },
   ],
   ['leaves out the newest statements', () => ({ statements: statements.slice(0, -1) })],
   ['leaves out all statements', () => ({ statements: [] })],
