@@ -1,6 +1,7 @@
 export { makeCertificate, type CertificateOptions, type TestCertificate } from './certificates.js';
 export { installBreakpoints, type Breakpoint, type Breakpoints } from './breakpoints.js';
 export { makeTestClock, type TestClock } from './clock.js';
+export { holds, steal, takeFiles, type Recorded } from './disk-thief.js';
 export { eventually } from './eventually.js';
 export { expectCode } from './expect-code.js';
 export {

@@ -9,15 +9,19 @@ import {
 } from '@keymesh/channel';
 import { fromUtf8, Secret, type Clock } from '@keymesh/kernel';
 
-/** A request and its reply as somebody saw them on the wire, with the service's statement, which anybody may ask for. */
+/** A request as somebody saw it on the wire, with the service's statement, which anybody may ask for. */
 export interface Recorded {
   readonly atMs: number;
   readonly subject: string;
   readonly requestId: string;
   readonly statement: ChannelKeyStatement;
   readonly setupHeader: string;
-  readonly request: { readonly sequence: number; readonly body: Uint8Array };
-  readonly reply: { readonly replyHeader: string; readonly body: Uint8Array };
+  readonly request: {
+    readonly sequence: number;
+    readonly deadlineMs: number;
+    readonly partsHeader: string;
+    readonly body: Uint8Array;
+  };
 }
 
 /** version, salt, nonce, private half, tag (docs/reference/channel.md section 6) */
@@ -51,9 +55,7 @@ export async function steal(
   const acceptor = makeAcceptor({ service: 'vault', privateKey, isChannelKeyOf: () => true, clock: thatDay });
   const session = await acceptor.accept(setupHeader);
   const { subject, requestId } = binding;
-  return fromUtf8(
-    session.decryptRequest({ subject, requestId, deadlineMs: 1, partsHeader: '2', ...request }),
-  );
+  return fromUtf8(session.decryptRequest({ subject, requestId, ...request }));
 }
 
 async function findKey(
