@@ -10,6 +10,7 @@ import {
   type Directory,
   type PolicyProblem,
 } from '@keymesh/policy-engine';
+import { policyResource } from './authorize.js';
 
 /** What a text that a policy is to have is wrong in: against the schema, and against what it says of itself. */
 export function problemsOf(policyId: string, cedar: string, twoPerson?: boolean): readonly PolicyProblem[] {
@@ -40,15 +41,18 @@ export function checkWayBack(next: Directory, policyId: string, call: Call): voi
   const engine = makePolicyEngine({ version: 1, policies: [...BUILT_IN_POLICIES] }, next, {
     cacheEntries: 0,
   });
-  const mayUndo = next.list().some(
-    (principal) =>
-      engine.decide({
-        principal: policyPrincipal(principal),
-        action: 'policy.write',
-        resource: { kind: 'policy', id: policyId, attributes: {} },
-        context: callContext(call),
-      }).effect === 'permit' && mayWrite(principal),
-  );
+  const mayUndo = next
+    .list()
+    .filter(mayWrite)
+    .some(
+      (writer) =>
+        engine.decide({
+          principal: policyPrincipal(writer),
+          action: 'policy.write',
+          resource: policyResource({ directory: next }, policyId),
+          context: callContext(call),
+        }).effect === 'permit',
+    );
   if (!mayUndo)
     throw invalid(`${policyId}: after this change nobody could write policies, so nobody could undo it`);
 }
