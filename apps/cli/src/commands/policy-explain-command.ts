@@ -80,10 +80,11 @@ async function hypothetical(keymesh: Keymesh, options: ExplainOptions): Promise<
 }
 
 // As each service asks of its own things (domain/access.ts of the vault, domain/authorize.ts of policy).
-const contextAbout = ({ kind }: Resource): PolicyRequest['context'] =>
-  kind === 'credential' || kind === 'namespace'
-    ? { service: 'vault', channel: 'encrypted' }
-    : { channel: 'encrypted' };
+const contextAbout = ({ kind }: Resource): PolicyRequest['context'] => ({
+  ...(kind === 'credential' || kind === 'namespace' ? { service: 'vault' } : {}),
+  channel: 'encrypted',
+  time: Math.floor(Date.now() / SECOND),
+});
 
 async function resourceOf(keymesh: Keymesh, options: ExplainOptions): Promise<Resource> {
   const { credential, namespace, resource } = options;
