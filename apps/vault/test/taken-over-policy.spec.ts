@@ -219,6 +219,15 @@ const attempts: readonly Attempt[] = [
       return { statements: [...statements, waiting, sign(confirmed, world.mesh.bundleKey)] };
     },
   ],
+  [
+    'weakens the credential policy in the operator’s name',
+    () => ({
+      statements: [
+        ...statements,
+        sign({ type: 'credential-policy.set', document: '{}', basedOn: null }, world.mesh.bundleKey),
+      ],
+    }),
+  ],
   ['leaves out the newest statements', () => ({ statements: statements.slice(0, -1) })],
   ['leaves out all statements', () => ({ statements: [] })],
   ['turns the order of statements', () => ({ statements: [...statements].reverse() })],
