@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, type Keymesh, type Profile } from '@keymesh/client';
-import { listPrincipals, type InForce } from '@keymesh/contracts';
+import {
+  batchRetrieveCredentials,
+  exportCredentials,
+  issueLease,
+  listPrincipals,
+  type InForce,
+} from '@keymesh/contracts';
 import { eventually } from '@keymesh/testing';
 import { readLog } from './support/audit-log.js';
 import { killPart, recovered } from './support/kill.js';
@@ -137,6 +143,18 @@ describe('keymesh kill-switch', () => {
       await expect(reader.credentials.retrieve(name)).rejects.toMatchObject({ code: 'CREDENTIAL_NOT_FOUND' });
       await expect(operator.keymesh.credentials.retrieve(name)).rejects.toMatchObject({ code: 'DENIED' });
     }
+    // Nor by any other way out: a lease, a batch, an export.
+    await expect(operator.keymesh.call(issueLease, { name: 'payments/key' })).rejects.toMatchObject({
+      code: 'DENIED',
+    });
+    const { results } = await operator.keymesh.call(batchRetrieveCredentials, {
+      items: [{ name: 'payments/eu/key' }, { name: 'other/key' }],
+    });
+    expect(results.map(({ outcome }) => outcome)).toEqual(['failed', 'retrieved']);
+    for (const result of results)
+      if (result.outcome === 'retrieved') for (const value of Object.values(result.values)) value.dispose();
+    const exported = await operator.keymesh.call(exportCredentials, {});
+    expect(exported.credentials.map(({ name }) => name)).toEqual(['other/key']);
     (await reader.credentials.retrieve('other/key'))[Symbol.dispose]();
     await operator.keymesh.credentials.store({
       name: 'payments/key',
