@@ -202,6 +202,23 @@ describe('a session', () => {
     await (await on.connect('surviving', keys.nkeySeed)).close();
     expect(await open('surviving')).toMatchObject({ principal: 'surviving' });
   });
+
+  it('does not come back with a database that was put back without it', async () => {
+    await on.enrol('not-restored', ['auditor']);
+    await setRule('not-restored', tokenRule('not-restored'));
+    const keys = makeSessionKeys();
+    await openIdentitySession(place(), { tokenFile: await writeToken('not-restored') }, keys);
+    const readers = async () => {
+      const stored = await getPolicyBundle(await on.mesh.connectAs('vault'));
+      return openBundle(stored!.bytes, on.mesh.trustRoot).directory.findSession(keys.nkey);
+    };
+    expect(await readers()).toBeDefined();
+    await service.kill('SIGKILL');
+    await on.sql('DELETE FROM session');
+    service = await on.start();
+    await eventually(async () => expect(await readers()).toBeUndefined(), { timeoutMs: 30_000 });
+    await expectCode(on.connect('not-restored', keys.nkeySeed), 'DENIED');
+  });
 });
 
 describe('a proof that is refused', () => {

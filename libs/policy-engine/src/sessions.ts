@@ -35,6 +35,13 @@ export function sessionsOf(
   const carried = listed.filter((session) => isCarried(state, session));
   const byNkey = onlyOnes(carried, ({ nkey }) => nkey);
   const byChannelKey = onlyOnes(carried, ({ channelKey }) => channelKey);
+  // For each message, so nothing is made anew here; certificates are checked when first asked for.
+  const checked = new Map<BundleSession, boolean>();
+  const isProvenHere = (session: BundleSession): boolean => {
+    const known = checked.get(session) ?? isProven(state, session);
+    checked.set(session, known);
+    return known;
+  };
   const isLive = (session: BundleSession): boolean => {
     const nowMs = clock.now();
     return Date.parse(session.openedAt) - SKEW_MS <= nowMs && nowMs < Date.parse(session.expiresAt);
@@ -45,7 +52,7 @@ export function sessionsOf(
     byNkey.get(session.nkey) === session &&
     byChannelKey.get(session.channelKey) === session &&
     isLive(session) &&
-    isProven(state, session);
+    isProvenHere(session);
   return {
     findByNkey: (nkey) => {
       const session = byNkey.get(nkey);

@@ -1,4 +1,10 @@
-import { subjectOfStatement, type AuditRecord, type KillSwitch, type PolicyBundle } from '@keymesh/contracts';
+import {
+  subjectOfStatement,
+  type AuditRecord,
+  type BundleSession,
+  type KillSwitch,
+  type PolicyBundle,
+} from '@keymesh/contracts';
 import { readStatement, type Directory } from '@keymesh/policy-engine';
 import type { MakeRecord } from '../domain/audit.js';
 import type { AuditEntry, Change, PolicyState } from '../domain/ports.js';
@@ -49,7 +55,7 @@ function genesisRecord(text: string, makeRecord: MakeRecord): AuditEntry {
 export async function includeTakings(
   store: PolicyStore,
   newest: StoredBundle,
-  published: Pick<Directory, 'taken' | 'kills'>,
+  published: Pick<Directory, 'taken' | 'kills' | 'sessions'>,
 ): Promise<StoredBundle | undefined> {
   const isPublished = (taking: PolicyBundle['taken'][number]): boolean =>
     published.taken.some(
@@ -57,7 +63,13 @@ export async function includeTakings(
         principal === taking.principal && status === taking.status && until === taking.until,
     );
   const isSet = ({ killId }: KillSwitch): boolean => published.kills.some((kill) => kill.killId === killId);
-  if (newest.directory.taken.every(isPublished) && newest.directory.kills.every(isSet)) return undefined;
+  // A session that is in the bundle and not in the store was not restored: it may have been closed since.
+  const isLive = ({ nkey }: BundleSession): boolean => newest.directory.findSession(nkey) !== undefined;
+  const saysAll =
+    newest.directory.taken.every(isPublished) &&
+    newest.directory.kills.every(isSet) &&
+    published.sessions().every(isLive);
+  if (saysAll) return undefined;
   const { bundle } = await store.change(undefined, () => ({ change: {}, records: [], reply: () => null }));
   return bundle;
 }
