@@ -122,6 +122,8 @@ describe(`restore drill (seed ${String(seed)})`, () => {
       await keymesh.credentials.delete('drill/n2');
       await keymesh.close();
       expect((await runKeymesh(lost.home, ['principal', 'disable', EVE])).code).toBe(0);
+      const stop = ['kill-switch', '--namespace', 'elsewhere', '--reason', 'drill'];
+      expect((await runKeymesh(lost.home, stop)).code).toBe(0);
       // What was committed is in the ledger within a moment, and the checkpoint that is kept must cover it.
       await new Promise((resolve) => setTimeout(resolve, 3_000));
       for (const [name, args] of [
@@ -201,6 +203,8 @@ describe(`restore drill (seed ${String(seed)})`, () => {
       expect(JSON.parse(principals.stdout)).toEqual(
         expect.arrayContaining([expect.objectContaining({ name: EVE, status: 'disabled' })]),
       );
+      const kills = await runKeymesh(fresh.home, ['kill-switch', 'list', '--json']);
+      expect(JSON.parse(kills.stdout)).toMatchObject([{ scope: 'namespace', name: 'elsewhere', lifted: null }]);
       const log = await runKeymesh(fresh.home, ['audit', 'export']);
       expect(log.stdout).toContain('"type":"backup.restored"');
       expect(await runKeymesh(fresh.home, ['audit', 'verify'])).toMatchObject({ code: 0 });
