@@ -122,7 +122,7 @@ describe('setPolicy', () => {
     const refused = set(setting);
     await expectCode(refused, 'POLICY_INVALID');
     await expect(refused).rejects.toMatchObject({
-      publicMessage: expect.stringContaining(because) as string,
+      publicMessage: expect.stringContaining(because) as unknown,
     });
     expect(ports.state().version).toBe(1);
     expect(ports.records('policy.set')).toMatchObject([
