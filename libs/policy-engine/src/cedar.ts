@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import {
   preparsePolicySet,
   statefulIsAuthorized,
-  validate,
   type Context,
   type EntityJson,
   type TypeAndId,
@@ -10,7 +9,6 @@ import {
 import { LRUCache } from 'lru-cache';
 import type { PolicyRequest } from '@keymesh/contracts';
 import type { Policy } from './built-in-policies.js';
-import { CEDAR_SCHEMA } from './cedar-schema.js';
 
 /** Cedar's entity types for kinds of resources. */
 export const RESOURCE_TYPES = {
@@ -102,13 +100,3 @@ function ask(preparsedPolicySetId: string, request: PolicyRequest): CedarAnswer 
 /** `network` is an address block to Cedar, a string in requests and records. */
 const contextOf = ({ network, ...context }: PolicyRequest['context']): Context =>
   typeof network === 'string' ? { ...context, network: { __extn: { fn: 'ip', arg: network } } } : context;
-
-/** Checks policies against the schema. @returns `<policy id>: <problem>`, empty when they are fit to be published. */
-export function validatePolicies(policies: readonly Policy[]): readonly string[] {
-  const staticPolicies = Object.fromEntries(policies.map(({ id, cedar }) => [id, cedar]));
-  const answer = validate({ schema: CEDAR_SCHEMA, policies: { staticPolicies } });
-  if (answer.type === 'failure') return answer.errors.map(({ message }) => `policies: ${message}`);
-  return [...answer.validationErrors, ...answer.validationWarnings].map(
-    ({ policyId, error }) => `${policyId}: ${error.message}`,
-  );
-}

@@ -4,9 +4,9 @@ import { ACTIONS, ROLES, type PolicyRequest, type Role } from '@keymesh/contract
 import { bundleOf, codeOf, granted, invite, makeTestClock, makeTestMesh, at } from '../test/fixtures.js';
 import { makeSigningKey } from '@keymesh/kernel';
 import { BUILT_IN_POLICIES, ROLE_ACTIONS } from './built-in-policies.js';
-import { validatePolicies } from './cedar.js';
 import { foldStatements } from './directory.js';
 import { makePolicyEngine } from './engine.js';
+import { checkPolicies } from './policy-check.js';
 import { policyPrincipal } from './policy-principal.js';
 
 const mesh = makeTestMesh();
@@ -147,9 +147,9 @@ describe('the policy engine', () => {
   });
 
   it('ships policies that are valid against its schema, and its validation finds a typo', () => {
-    expect(validatePolicies(BUILT_IN_POLICIES)).toEqual([]);
+    expect(checkPolicies(BUILT_IN_POLICIES)).toEqual([]);
     expect(
-      validatePolicies([
+      checkPolicies([
         {
           id: 'x',
           cedar: 'forbid(principal, action, resource is Keymesh::Credential) when { resource.ownr == "a" };',

@@ -42,7 +42,6 @@ export { signBundle, openBundle, readBundle, followsOn, type OpenedBundle } from
 export { NOT_ATTESTED, bundleDigestOf, readAttestation, signAttestation } from './attestation.js';
 export { BUILT_IN_POLICIES, ROLE_ACTIONS, type Policy } from './built-in-policies.js';
 export { CEDAR_SCHEMA } from './cedar-schema.js';
-export { validatePolicies } from './cedar.js';
 export {
   checkPolicies,
   checkPolicy,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { PolicyRequest } from '@keymesh/contracts';
 import { bundleOf, invite, makeTestClock, makeTestMesh } from '../test/fixtures.js';
-import { validatePolicies } from './cedar.js';
+import { checkPolicies } from './policy-check.js';
 import { foldStatements } from './directory.js';
 import { makePolicyEngine } from './engine.js';
 import { policyPrincipal } from './policy-principal.js';
@@ -28,7 +28,7 @@ const from = (context: PolicyRequest['context']) =>
 
 describe('a policy about networks', () => {
   it('is valid against the schema', () => {
-    expect(validatePolicies([{ id: 'office', cedar: OFFICE_ONLY }])).toEqual([]);
+    expect(checkPolicies([{ id: 'office', cedar: OFFICE_ONLY }])).toEqual([]);
   });
 
   it.each([
