@@ -204,7 +204,9 @@ describe(`restore drill (seed ${String(seed)})`, () => {
         expect.arrayContaining([expect.objectContaining({ name: EVE, status: 'disabled' })]),
       );
       const kills = await runKeymesh(fresh.home, ['kill-switch', 'list', '--json']);
-      expect(JSON.parse(kills.stdout)).toMatchObject([{ scope: 'namespace', name: 'elsewhere', lifted: null }]);
+      expect(JSON.parse(kills.stdout)).toMatchObject([
+        { scope: 'namespace', name: 'elsewhere', lifted: null },
+      ]);
       const log = await runKeymesh(fresh.home, ['audit', 'export']);
       expect(log.stdout).toContain('"type":"backup.restored"');
       expect(await runKeymesh(fresh.home, ['audit', 'verify'])).toMatchObject({ code: 0 });
