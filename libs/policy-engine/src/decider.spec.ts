@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { PolicyRequest } from '@keymesh/contracts';
 import { randomPolicies, randomRequests } from '../test/random-policies.js';
-import { RESOURCE_TYPES } from './cedar.js';
+import { prepareCedar, RESOURCE_TYPES } from './cedar.js';
 import { makeDecider, type Verdict } from './decider.js';
 import { parsePolicies } from './policy-set.js';
 
@@ -81,6 +81,47 @@ describe('the decider', () => {
     }
     expect(first.decide(request).effect).toBe('permit');
   }, 60_000);
+});
+
+describe('a network that is none', () => {
+  const policies = [
+    'permit(principal, action, resource);',
+    'forbid(principal, action, resource) when { context has network && context.network.isLoopback() };',
+  ];
+  const asked = (network: string): PolicyRequest => ({
+    principal: { name: 'ann', kind: 'service', roles: [] },
+    action: 'list',
+    resource: { kind: 'credential', id: 'c1', attributes: {} },
+    context: { network },
+  });
+
+  it.each([
+    ...[
+      '',
+      'nowhere',
+      '10.0.0.0/33',
+      '10.0.0.0/024',
+      '010.0.0.1',
+      '10.0.0',
+      '::ffff:10.0.0.1',
+      'fe80::1%eth0',
+      '::/129',
+      '10.0.0.0/',
+      '1::2::3',
+    ],
+    ...['10.0.0.0/24', '10.1.2.3', '::1', '2001:db8:1::/48', '127.0.0.0/24', '0.0.0.0/0', '2001:DB8::/128'],
+  ])('%j is decided alike, read or not, from memory or not', (network) => {
+    for (const texts of [policies, policies.slice(0, 1)]) {
+      const decider = makeDecider(parsePolicies(named(texts)), 100);
+      const warm = decider.decide(asked('10.9.9.0/24'));
+      expect(warm.effect).toBe('permit');
+      const isKnown = prepareCedar(named(texts))(asked(network)).errors.length === 0;
+      for (let time = 0; time < 2; time += 1)
+        expect(decider.decide(asked(network)).errors).toEqual(
+          isKnown ? [] : ['request: not expressible in Cedar'],
+        );
+    }
+  });
 });
 
 describe('what is kept', () => {

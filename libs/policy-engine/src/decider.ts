@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import { LRUCache } from 'lru-cache';
 import type { PolicyRequest } from '@keymesh/contracts';
 import { NOT_EXPRESSIBLE, prepareCedar, type CedarAnswer } from './cedar.js';
@@ -87,7 +88,15 @@ export const forbidden = (because: string): Verdict =>
   verdictOf({ allowed: false, reasons: [], errors: [because] });
 
 const isInexpressible = ({ resource, context }: PolicyRequest): boolean =>
-  hasFraction(resource.attributes) || hasFraction(context);
+  hasFraction(resource.attributes) || hasFraction(context) || !isNetwork(context.network);
+
+/** What Cedar takes for an address or a block of them. SOURCE: Cedar's grammar of ip(): no zone, no IPv4 inside IPv6, no leading zero. */
+function isNetwork(network: unknown): boolean {
+  if (typeof network !== 'string') return true; // no network is told, or none that is made one
+  const [, address = '', bits] = /^([0-9a-fA-F.:]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(network) ?? [];
+  const isBlock = (max: number): boolean => bits === undefined || Number(bits) <= max;
+  return isIPv4(address) ? isBlock(32) : isIPv6(address) && !address.includes('.') && isBlock(128);
+}
 
 function hasFraction(attributes: Readonly<Record<string, unknown>>): boolean {
   for (const name in attributes) {
