@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -190,6 +190,31 @@ describe('a client with a token', () => {
 });
 
 describe('a session', () => {
+  it('is opened by a token that nobody on the way reads, nor anybody in the bundle', async () => {
+    await on.enrol('secretive', ['auditor']);
+    await setRule('secretive', tokenRule('secretive'));
+    const keys = makeSessionKeys();
+    const tokenFile = await writeToken('secretive');
+    const [head = '', claims = '', signature = ''] = (await readFile(tokenFile, 'utf8')).trim().split('.');
+    // What the broker carries to the policy service, as the service itself gets it.
+    const carried: string[] = [];
+    const wire = await on.mesh.connectAs('policy');
+    wire.nats.subscribe(subjects.rpcOf('policy'), {
+      callback: (_error, msg) =>
+        void carried.push(`${msg.subject} ${Buffer.from(msg.data).toString('latin1')}`),
+    });
+    await wire.nats.flush();
+    await openIdentitySession(place(), { tokenFile }, keys);
+    const stored = await getPolicyBundle(wire);
+    const seen = [...carried, Buffer.from(stored!.bytes).toString('latin1')].join(' ');
+    // The control: the request itself was seen, under the name that is nobody's.
+    expect(seen).toContain(`${sessionAskerOf(keys.nkey)}.policy.session.open`);
+    for (const part of [claims, signature, `${head}.${claims}`]) {
+      expect(seen).not.toContain(part);
+      expect(seen).not.toContain(Buffer.from(part, 'base64url').toString('latin1'));
+    }
+  });
+
   it('outlives the policy service being killed, and takes a new one all the same', async () => {
     await on.enrol('surviving', ['auditor']);
     await setRule('surviving', tokenRule('surviving'));

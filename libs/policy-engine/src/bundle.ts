@@ -35,8 +35,8 @@ export function signBundle(bundle: PolicyBundle, bundleKey: SigningKey): Uint8Ar
 
 /**
  * Opens a bundle: the bundle key's signature, the mesh, then every statement by folding from the trust root.
- * The bundle key can only take away: grants come from operators' statements alone, and `makePolicyEngine`
- * takes no permit from a bundle.
+ * The bundle key can only take away: grants come from operators' statements alone, `makePolicyEngine` takes no permit from a bundle, and
+ * its sessions count only as far as operators' identity rules carry them.
  * @param previous the directory of the bundle before: where the new statements begin with its statements, only the rest
  *   is verified (149 µs a signature).
  * @throws POLICY_UNAVAILABLE for bytes that are no bundle of this mesh; STATEMENT_REJECTED for a statement that does not hold.
