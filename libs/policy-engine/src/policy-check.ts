@@ -63,9 +63,7 @@ function problemOf(
     .replace(`for policy \`${policyId}\`, `, '')
     // The context is the same for every action; which one Cedar looked at first tells nothing.
     .replace(/ in context for Keymesh::Action::"[^"]*"/, ' of the context');
-  const rule = [plain, label, help]
-    .filter((text) => text !== null)
-    .join('; ');
+  const rule = [plain, label, help].filter((text) => text !== null).join('; ');
   return { policyId, ...placeOf(cedar, place?.start), rule };
 }
 

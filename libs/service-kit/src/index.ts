@@ -35,11 +35,7 @@ export {
 } from './policy/policy-holder.js';
 export { firstPolicy } from './policy/first-policy.js';
 export { openPolicy } from './policy/open-policy.js';
-export {
-  openFlooredPolicy,
-  type FlooredPolicy,
-  type FlooredPolicyOptions,
-} from './policy/floored-policy.js';
+export { openFlooredPolicy, type FlooredPolicy, type FlooredPolicyOptions } from './policy/floored-policy.js';
 export { type PolicyNews } from './policy/policy-news.js';
 export { type Doubt, type Freshness } from './policy/freshness.js';
 export { CONFIRM_EVERY_MS, confirmBundles } from './policy/confirm-bundles.js';

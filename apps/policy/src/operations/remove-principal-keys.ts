@@ -35,7 +35,6 @@ export const makeRemovePrincipalKeys =
       });
       return { change: { statements: [text] }, records: [{ record }], reply: answer };
     });
-    if (nkeys.length > 0)
-      await cutRemovedKeys(principal, nkeysOf(book.current(), principal));
+    if (nkeys.length > 0) await cutRemovedKeys(principal, nkeysOf(book.current(), principal));
     return reply;
   };

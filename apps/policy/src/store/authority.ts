@@ -59,7 +59,7 @@ const REFRESH_MS = 20;
  * @throws STATEMENT_REJECTED when genesis and store are of different meshes; STORE_UNAVAILABLE.
  */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
-  const { store, bucket, trustRoot, genesis, makeRecord, clock, logger, observe, onCommitted } = options;
+  const { store, bucket, trustRoot, clock, logger, observe, onCommitted } = options;
   const holder = makePolicyHolder();
   const publisher = makeBundlePublisher({
     look: async () => {
@@ -80,15 +80,11 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     return publisher.publish(bundle);
   });
 
-  const stored = await importGenesis(store, genesis, makeRecord);
-  const { directory: published } = openPolicy(stored.bytes, trustRoot, { clock });
-  const whole = (await includeTakings(store, stored, published)) ?? stored;
-  const first = (await includeBuiltIns(store, whole)) ?? whole;
+  const first = await newestBundle(options);
   accept(first);
   onCommitted();
-  void publisher
-    .publish(first)
-    .catch((error: unknown) => logger.warn({ err: error }, 'bundle not published yet'));
+  const later = (error: unknown): void => logger.warn({ err: error }, 'bundle not published yet');
+  void publisher.publish(first).catch(later);
   await tend();
   // Another instance may have changed something.
   const watch = bucket.watch((bytes) => {
@@ -101,7 +97,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const timer = setInterval(() => {
     void tend()
       .then(() => publisher.ensure())
-      .catch((error: unknown) => logger.warn({ err: error }, 'bundle not published yet'));
+      .catch(later);
   }, TEND_MS);
   return {
     holder,
@@ -125,6 +121,20 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       watch.stop();
     },
   };
+}
+
+/** The newest bundle with what it has to say by now: statements of initialisation, rows that a restore made, built-ins of this release. */
+async function newestBundle({
+  store,
+  trustRoot,
+  genesis,
+  makeRecord,
+  clock,
+}: AuthorityOptions): Promise<StoredBundle> {
+  const stored = await importGenesis(store, genesis, makeRecord);
+  const { directory: published } = openPolicy(stored.bytes, trustRoot, { clock });
+  const whole = (await includeTakings(store, stored, published)) ?? stored;
+  return (await includeBuiltIns(store, whole)) ?? whole;
 }
 
 const policyOf = ({ version, directory }: StoredBundle): CurrentPolicy => ({

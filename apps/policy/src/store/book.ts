@@ -178,6 +178,7 @@ const MAX_COMPRESSED_BYTES = 950_000;
 function checkSize(bytes: Uint8Array): void {
   if (bytes.length < MAX_COMPRESSED_BYTES || gzipSync(bytes).length < MAX_COMPRESSED_BYTES) return;
   throw failure('PAYLOAD_TOO_LARGE', {
-    publicMessage: 'Nothing more fits into the policy bundle of this mesh: about a thousand principals, or as many policies.',
+    publicMessage:
+      'Nothing more fits into the policy bundle of this mesh: about a thousand principals, or as many policies.',
   });
 }

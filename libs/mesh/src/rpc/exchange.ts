@@ -69,7 +69,8 @@ async function openEncrypted(
   head: RequestHead,
   channel: NonNullable<RequestHead['channel']>,
 ): Promise<Exchange> {
-  const session = acceptor.known(channel.setupHeader) ?? (await acceptor.accept(channel.setupHeader, principal));
+  const session =
+    acceptor.known(channel.setupHeader) ?? (await acceptor.accept(channel.setupHeader, principal));
   // INVARIANT: the broker's word (the subject) and the channel's must agree.
   if (session.principal !== principal) throw failure('CHANNEL_REJECTED');
   const { subject } = msg;

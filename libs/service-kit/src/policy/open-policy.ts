@@ -17,7 +17,11 @@ export function openPolicy(
   }: { readonly previous?: CurrentPolicy | undefined; readonly clock?: Clock } = {},
 ): CurrentPolicy {
   const { bundle, directory } = openBundle(bytes, trustRoot, { previous: previous?.directory, clock });
-  if (previous !== undefined && bundle.version > previous.version && !followsOn(directory, previous.directory))
+  if (
+    previous !== undefined &&
+    bundle.version > previous.version &&
+    !followsOn(directory, previous.directory)
+  )
     throw failure('POLICY_UNAVAILABLE', { details: { because: 'the bundle leaves out what was accepted' } });
   return {
     version: bundle.version,
