@@ -7,6 +7,7 @@ import {
   type CurrentPolicy,
   type Logger,
   type PolicyHolder,
+  type WritablePolicyHolder,
 } from '@keymesh/service-kit';
 import type { MakeRecord } from '../domain/audit.js';
 import type { PolicyBook } from '../domain/ports.js';
@@ -59,7 +60,7 @@ const REFRESH_MS = 20;
  * @throws STATEMENT_REJECTED when genesis and store are of different meshes; STORE_UNAVAILABLE.
  */
 export async function openAuthority(options: AuthorityOptions): Promise<Authority> {
-  const { store, bucket, trustRoot, clock, logger, observe, onCommitted } = options;
+  const { store, bucket, logger, observe, onCommitted } = options;
   const holder = makePolicyHolder();
   const publisher = makeBundlePublisher({
     look: async () => {
@@ -86,14 +87,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   const later = (error: unknown): void => logger.warn({ err: error }, 'bundle not published yet');
   void publisher.publish(first).catch(later);
   await tend();
-  // Another instance may have changed something.
-  const watch = bucket.watch((bytes) => {
-    try {
-      holder.accept(observe(openPolicy(bytes, trustRoot, { previous: holder.findPolicy(), clock })));
-    } catch (error) {
-      logger.error({ err: error }, 'a bundle in the bucket does not open');
-    }
-  });
+  const watch = followBucket(options, holder);
   const timer = setInterval(() => {
     void tend()
       .then(() => publisher.ensure())
@@ -122,6 +116,19 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     },
   };
 }
+
+/** Another instance may have changed something. */
+const followBucket = (
+  { bucket, trustRoot, clock, logger, observe }: AuthorityOptions,
+  holder: WritablePolicyHolder,
+): { stop(): void } =>
+  bucket.watch((bytes) => {
+    try {
+      holder.accept(observe(openPolicy(bytes, trustRoot, { previous: holder.findPolicy(), clock })));
+    } catch (error) {
+      logger.error({ err: error }, 'a bundle in the bucket does not open');
+    }
+  });
 
 /** The newest bundle with what it has to say by now: statements of initialisation, rows that a restore made, built-ins of this release. */
 async function newestBundle({
