@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CONSUMERS, failure, HEADERS, subjects } from '@keymesh/contracts';
 import { utf8 } from '@keymesh/kernel';
@@ -295,6 +296,34 @@ describe('the policy bundle', () => {
     const stored = await getPolicyBundle(vault);
     expect(stored).toMatchObject({ revision: third });
     expect(Buffer.from(stored!.bytes).toString()).toBe('bundle 3');
+  });
+
+  it('makes who decides wait from the news of a change until the bundle is taken', async () => {
+    let taken = '';
+    const watch = watchPolicyBundle(vault, async (bytes) => {
+      await pause(100);
+      taken = Buffer.from(bytes).toString();
+    });
+    stops.push(() => watch.stop());
+    // From the start: what was kept may be older than what is there.
+    expect(watch.settling()).toBeDefined();
+    await watch.settling();
+    await putPolicyBundle(policy, utf8('taken away'));
+    // Whoever asks the vault now was told of the change: its question comes after the news.
+    await vault.nats.flush();
+    expect(watch.settling()).toBeDefined();
+    await watch.settling();
+    expect(taken).toBe('taken away');
+    expect(watch.settling()).toBeUndefined();
+  });
+
+  it('makes nobody wait for more than a second for a bundle that cannot be read', async () => {
+    const watch = watchPolicyBundle(vault, () => Promise.reject(new Error('not readable')));
+    stops.push(() => watch.stop());
+    await putPolicyBundle(policy, utf8('not readable'));
+    await vault.nats.flush();
+    await watch.settling();
+    expect(watch.settling()).toBeUndefined();
   });
 
   it('is given again to a watcher that failed on it', async () => {

@@ -119,6 +119,23 @@ describe('the dispatcher', () => {
     expect(handled()).toBe(0);
   });
 
+  it('decides about nothing while news of who may what is on its way', async () => {
+    let arrive = (): void => undefined;
+    let settling: Promise<void> | undefined = new Promise<void>((resolve) => (arrive = resolve));
+    let view: PrincipalView = active;
+    const { serve, handled } = setUp({ settling: () => settling, principals: { find: () => view } });
+    const { msg, replies } = fakeMsg(subject, '{"text":"hi"}', encryptedHead());
+    const answered = serve(msg);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([handled(), replies.length]).toEqual([0, 0]);
+    view = { ...active, status: 'disabled' };
+    settling = undefined;
+    arrive();
+    await answered;
+    expect(handled()).toBe(0);
+    expect(replies).toHaveLength(1);
+  });
+
   it('drops work whose deadline passed while the session opened, and a result that is late', async () => {
     const clock = makeTestClock();
     const slow = fakeAcceptor();

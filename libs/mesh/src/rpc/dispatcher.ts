@@ -25,6 +25,8 @@ import { isOwnReply, readRequestHead, respondPlainError, type RequestHead } from
 export interface DispatcherOptions extends ExchangeOptions {
   readonly service: ServiceName;
   readonly clock: Clock;
+  /** What a request waits for before anything is decided about it: news of who may what that is on its way. Must not reject. */
+  readonly settling?: (() => Promise<void> | undefined) | undefined;
   readonly onServed?: (served: Served) => void;
 }
 
@@ -79,6 +81,8 @@ async function answer(options: DispatcherOptions, operation: Operation, msg: Msg
   try {
     if (msg.data.length > MAX_MESSAGE_BYTES) throw failure('PAYLOAD_TOO_LARGE');
     head = readRequestHead(msg);
+    const settling = options.settling?.();
+    if (settling !== undefined) await settling;
     exchange = await openExchange(options, msg, principal, head, operation.contract);
     const call = makeCall(
       principal,

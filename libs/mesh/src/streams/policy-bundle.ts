@@ -6,6 +6,7 @@ import type { MeshConnection } from '../connection.js';
 import { EXPECTED_LAST_SUBJECT_SEQUENCE, STREAM_SEQUENCE } from '../nats-headers.js';
 import { translateRequestError } from '../nats-failures.js';
 import { pause } from '../pause.js';
+import { makeSettling } from './settling.js';
 import { storeMessage, WRONG_LAST_SEQUENCE } from './store-message.js';
 
 const PUT_TIMEOUT_MS = 5_000;
@@ -18,6 +19,8 @@ const POLL_MS = 10_000;
 const RETRY_MS = 500;
 /** The change message is out before the stream has stored it: look again a little later. */
 const SETTLE_MS = [0, 20, 100, 500] as const;
+/** As long as a change's reply waits for who says that it goes by it. */
+const SETTLED_AFTER_MS = 1_000;
 
 const compress = promisify(gzip);
 const decompress = promisify(gunzip);
@@ -75,7 +78,8 @@ export async function getPolicyBundle({ nats }: MeshConnection): Promise<StoredB
 
 /**
  * Calls back with the stored bundle at once and after every change; newest only, one call at a time, each revision once. `look`: for who
- * has reason to think that there is a newer one.
+ * has reason to think that there is a newer one. `settling`: a change was told, or may have been missed, and the bundle was not read since; whoever
+ * decides waits for it, a second at most, so that nobody is served by an older bundle who asks after the change was answered.
  * Survives reconnects. A callback that throws is called again with the same bundle.
  *
  * It reads the stored value instead of watching through a JetStream consumer, because no service may create consumers: one that
@@ -84,19 +88,25 @@ export async function getPolicyBundle({ nats }: MeshConnection): Promise<StoredB
 export function watchPolicyBundle(
   connection: MeshConnection,
   onBundle: (bytes: Uint8Array, revision: number) => void | Promise<void>,
-): { look(): void; stop(): void } {
+): { look(): void; settling(): Promise<void> | undefined; stop(): void } {
   const stopped = new AbortController();
   let wake = new AbortController();
   let seen = 0;
   let settle: number[] = [];
-  const changed = (): void => {
+  const settling = makeSettling(SETTLED_AFTER_MS);
+  // The message of a change may be ahead of the stream; after a reconnect the stream has what there is.
+  let isAhead = false;
+  const lookAfter = (cause: 'message' | 'other'): void => {
     settle = [...SETTLE_MS];
+    isAhead ||= cause === 'message';
+    settling.begin();
     wake.abort();
   };
-  const subscription = connection.nats.subscribe(POLICY_SUBJECT, { callback: changed });
-  const offReconnect = connection.onReconnect(changed);
+  const subscription = connection.nats.subscribe(POLICY_SUBJECT, { callback: () => lookAfter('message') });
+  const offReconnect = connection.onReconnect(() => lookAfter('other'));
 
   const look = async (): Promise<number> => {
+    const read = settling.reading();
     try {
       const stored = await getPolicyBundle(connection);
       if (stored !== undefined && stored.revision !== seen && !stopped.signal.aborted) {
@@ -104,11 +114,14 @@ export function watchPolicyBundle(
         seen = stored.revision;
         settle = [];
       }
+      if (settle.length === 0) isAhead = false;
+      if (!isAhead) read();
       return settle.shift() ?? POLL_MS;
     } catch {
       return RETRY_MS;
     }
   };
+  settling.begin();
   void (async () => {
     while (!stopped.signal.aborted) {
       wake = new AbortController();
@@ -117,9 +130,11 @@ export function watchPolicyBundle(
     }
   })();
   return {
-    look: changed,
+    look: () => lookAfter('other'),
+    settling: () => settling.wait(),
     stop() {
       stopped.abort();
+      settling.stop();
       offReconnect();
       subscription.unsubscribe();
     },

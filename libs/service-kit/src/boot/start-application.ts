@@ -134,6 +134,7 @@ function makeServiceDispatcher<Config extends CommonConfig>(kit: ServiceKit<Conf
     principals: { find: (principal) => policy.findPolicy()?.directory.find(principal) },
     allowPlainReply: config.allowPlainReply,
     clock,
+    settling: policy.settling,
     onServed(served) {
       report(kit, served);
       const { outcome, principal } = served;

@@ -81,6 +81,7 @@ export async function openFlooredPolicy(options: FlooredPolicyOptions): Promise<
   return {
     ...holder,
     freshness,
+    settling: () => watch.settling(),
     onNews: news.onNews,
     stop() {
       asking.stop();

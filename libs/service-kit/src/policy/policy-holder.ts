@@ -19,6 +19,8 @@ export interface PolicyHolder {
   currentPolicy(): CurrentPolicy;
   /** As above, for those who can do without. */
   findPolicy(): CurrentPolicy | undefined;
+  /** A newer bundle is on its way: resolves when it is here, or after a second. Undefined: none is known of. */
+  readonly settling?: () => Promise<void> | undefined;
   /** Called after each accepted bundle (and at once when there is one). @returns how to stop. */
   onChange(listener: (policy: CurrentPolicy) => void): () => void;
 }
