@@ -62,7 +62,7 @@ describe('the decider', () => {
       { numRuns: 200 },
     );
     // The run is void unless it saw all of it.
-    for (const count of Object.values(decided)) expect(count).toBeGreaterThan(50);
+    for (const count of Object.values(decided)) expect(count).toBeGreaterThan(10);
   }, 120_000);
 
   it('keeps no more sets in memory than it may, and takes one that was let go again', () => {
