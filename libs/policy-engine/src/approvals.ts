@@ -189,7 +189,7 @@ export function approvalsToTurn(
 /** What the asker of a request is told that approvals would turn. */
 export const approvalRequired = (approvals: ApprovalsToTurn): KeymeshError =>
   failure('APPROVAL_REQUIRED', {
-    publicMessage: `The policy allows this with ${String(approvals.needed)} approvals of it, and ${String(approvals.given)} count now. Ask for them with \`keymesh approval request\`, then ask again.`,
+    publicMessage: `The policy allows this with ${String(approvals.needed)} approval${approvals.needed === 1 ? '' : 's'} of it; ${String(approvals.given)} count now. Ask for them with \`keymesh approval request\`, then ask again.`,
     details: { approvals },
   });
 

@@ -42,9 +42,8 @@ export const killSwitchCommand = (): Command =>
           printJson(reply);
           return;
         }
-        print(
-          `Kill switch ${reply.killId} is set: ${described(request)}. Stopped ${String(reply.stopped)} principals.`,
-        );
+        const stopped = request.scope === 'namespace' ? '' : ` Principals stopped: ${String(reply.stopped)}.`;
+        print(`Kill switch ${reply.killId} is set: ${described(request)}.${stopped}`);
         tellInForce(reply.inForce);
         note(`Give back with: keymesh kill-switch lift ${reply.killId}`);
       });
