@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestPostgres, type TestPostgres } from '@keymesh/testing';
 import type { DataSource, MigrationInterface, QueryRunner } from 'typeorm';
 import {
+  channelKeyHandoverMigration,
   channelKeyMigration,
   idempotencyMigration,
   makeChannelKeyStore,
@@ -16,6 +17,7 @@ class Tables1795305600001 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(idempotencyMigration('vault'));
     await runner.query(channelKeyMigration('vault'));
+    await runner.query(channelKeyHandoverMigration('vault'));
     await runner.query('CREATE TABLE effect (n int)');
   }
   down(): Promise<void> {
@@ -84,16 +86,12 @@ describe('tables of a service', () => {
 
   it('channel keys: keeps them newest first, repeats harmlessly, destroys what ended', async () => {
     const store = makeChannelKeyStore(dataSource);
-    const key = (keyId: string, notAfter: number) => ({
-      keyId,
-      statement: 's',
-      sealedPrivateKey: Buffer.from([1, 2, 0]),
-      notAfter,
-    });
+    const key = (keyId: string, notAfter: number) => ({ keyId, statement: 's', notAfter });
+    const kept = (keyId: string, notAfter: number) => ({ ...key(keyId, notAfter), sealedPrivateKey: null });
     await store.save(key('old', 1_000));
     await store.save(key('new', Date.UTC(2100, 0)));
     await store.save(key('new', 5));
-    expect(await store.list()).toEqual([key('new', Date.UTC(2100, 0)), key('old', 1_000)]);
+    expect(await store.list()).toEqual([kept('new', Date.UTC(2100, 0)), kept('old', 1_000)]);
     expect(await store.destroyEndedBefore(1_001)).toBe(1);
     expect((await store.list()).map(({ keyId }) => keyId)).toEqual(['new']);
   });
