@@ -83,6 +83,7 @@ export function makeProgram(): Command {
 /** Runs one command line. @returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const json = args.includes('--json');
+  process.stdout.on('error', endWithReader);
   try {
     await makeProgram().parseAsync(args, { from: 'user' });
     return 0;
@@ -95,6 +96,12 @@ export async function main(args: readonly string[]): Promise<number> {
         : `${sentence(error.message)} See --help.`;
     return reportFailure(failure('USAGE', { publicMessage: help }), json);
   }
+}
+
+/** Whoever read our output has enough (`keymesh list | head`): no failure, and nobody to go on for. */
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
 }
 
 const sentence = (message: string): string => {
