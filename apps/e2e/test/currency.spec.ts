@@ -21,6 +21,8 @@ import { startFaultyWire, type FaultyWire } from './support/wire-fault.js';
 const INSTANCES = ['vault', 'vault-2', 'vault-3'] as const;
 const ASKERS = 18;
 const ASK = { deadlineMs: 1_500 };
+// Who takes away waits for the answer of the instance that does it, slow or not: only that answer says that it is taken away everywhere.
+const TAKE = { deadlineMs: 8_000 };
 const SYNC = subjects.invalidate('vault');
 
 let mesh: RunningMesh;
@@ -187,19 +189,19 @@ async function makeReader(who: string, name: string): Promise<Keymesh> {
 const TAKINGS: Readonly<Record<string, (name: string) => Promise<Taking>>> = {
   deactivate: (name) =>
     Promise.resolve({
-      take: () => answered(() => operator.keymesh.credentials.deactivate(name, ASK)),
+      take: () => answered(() => operator.keymesh.credentials.deactivate(name, TAKE)),
       ask: () => reveals(reader, name),
     }),
   delete: (name) =>
     Promise.resolve({
-      take: () => answered(() => operator.keymesh.credentials.delete(name, ASK)),
+      take: () => answered(() => operator.keymesh.credentials.delete(name, TAKE)),
       ask: () => reveals(reader, name),
     }),
   async 'destroy a version'(name) {
     await store(name);
     expect(await reveals(reader, name, 1)).toBe(ASKERS);
     return {
-      take: () => answered(() => operator.keymesh.credentials.destroyVersion(name, 1, ASK)),
+      take: () => answered(() => operator.keymesh.credentials.destroyVersion(name, 1, TAKE)),
       ask: () => reveals(reader, name, 1),
     };
   },

@@ -35,7 +35,10 @@ describe('destroyVersion', () => {
     expect([row.ciphertext.length, row.wrappedDek.length]).toEqual([0, 0]);
     expect(row.dekId).toHaveLength(36);
     await expectCode(retrieve(version), 'VERSION_DESTROYED');
+    const told = vault.tables.told.length;
     await expectCode(destroy(version), 'VERSION_DESTROYED');
+    // Whoever hears that it is destroyed may count on all instances, as the first one may.
+    expect(vault.tables.told.slice(told)).toMatchObject([{ credentialId, awaitEveryone: true }]);
     const { versions } = await vault.operations.credentialHistory({ name: 'key' }, callBy('auditor'));
     expect(versions[version - 1]).toMatchObject({ stage: 'revoked', destroyedAt });
     expect((await retrieve(3)).version).toBe(3);

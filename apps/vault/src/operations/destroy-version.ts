@@ -1,4 +1,4 @@
-import { failure, type destroyVersion } from '@keymesh/contracts';
+import { failure, type destroyVersion, type ReplyOf } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
 import type { AskPolicy } from '../domain/access.js';
@@ -19,6 +19,8 @@ export interface DestroyVersionPorts {
   readonly clock: Clock;
 }
 
+type Reply = ReplyOf<typeof destroyVersion>;
+
 /**
  * Destroys a previous or revoked version: its value, wrapped data key and fingerprint go from the row, and nobody can get them back. Answered when no
  * instance reveals it any more. Its number and data key id are never used again.
@@ -32,7 +34,7 @@ export function makeDestroyVersion(ports: DestroyVersionPorts): Handler<typeof d
     attempt.named(name);
     const question = { askPolicy, call, attempt, nowMs: clock.now() };
     permitLookup(question, 'destroy', { name }, await index.findByName(name), { version });
-    return mutations.run(call, async (transaction) => {
+    const outcome = await mutations.run<Reply | typeof BEFORE>(call, async (transaction) => {
       const existing = permitLookup(
         question,
         'destroy',
@@ -42,7 +44,11 @@ export function makeDestroyVersion(ports: DestroyVersionPorts): Handler<typeof d
       );
       const { credentialId } = existing;
       attempt.about(existing, version);
-      const row = requireDestroyable(existing, await transaction.findVersion(credentialId, version), version);
+      const changed = { credentialId, name, awaitEveryone: true };
+      const found = await transaction.findVersion(credentialId, version);
+      // Whoever destroyed it may have died before everybody knew, or is still waiting for them: what we say is true of all instances too.
+      if ((found?.destroyedAtMs ?? null) !== null) return { reply: BEFORE, changed };
+      const row = requireDestroyable(existing, found, version);
       const change = { nowMs: clock.now(), revision: await transaction.nextRevision() };
       await transaction.updateCredential(dropPrevious(existing, version, change));
       await transaction.updateVersion(wiped(row, 'revoked', change));
@@ -51,11 +57,15 @@ export function makeDestroyVersion(ports: DestroyVersionPorts): Handler<typeof d
       const destroyedAt = new Date(change.nowMs).toISOString();
       return {
         reply: { credentialId, name, version, revision: change.revision, destroyedAt },
-        changed: { credentialId, name, awaitEveryone: true },
+        changed,
       };
     });
+    if ('destroyedBefore' in outcome) throw failure('VERSION_DESTROYED');
+    return outcome;
   });
 }
+
+const BEFORE = { destroyedBefore: true } as const;
 
 function requireDestroyable(
   credential: Credential,
@@ -63,7 +73,6 @@ function requireDestroyable(
   version: number,
 ): CredentialVersion {
   if (row === undefined) throw failure('VERSION_NOT_FOUND');
-  if (row.destroyedAtMs !== null) throw failure('VERSION_DESTROYED');
   const stage = liveStageOf(credential, version);
   if (stage === 'current') {
     throw failure('VERSION_IN_USE', {
