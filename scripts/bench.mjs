@@ -9,4 +9,4 @@ const run = (args) => {
   if (status !== 0) process.exit(status ?? 1);
 };
 run(['scripts/build.mjs']);
-run(['apps/e2e/dist/bench/main.js']);
+run(['apps/e2e/dist/bench/main.js', ...process.argv.slice(2)]);
