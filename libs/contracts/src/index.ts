@@ -1,3 +1,4 @@
+export * from './error-catalogue.js';
 export * from './errors.js';
 export * from './identity.js';
 export * from './subjects.js';

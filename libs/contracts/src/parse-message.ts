@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { failure, isErrorCode } from './errors.js';
+import { isErrorCode } from './error-catalogue.js';
+import { failure } from './errors.js';
 
 const MAX_PROBLEMS = 5;
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ERROR_CATALOGUE, type ErrorCode } from '../errors.js';
+import { ERROR_CATALOGUE, type ErrorCode } from '../error-catalogue.js';
 import { defineRpc } from '../rpc.js';
 import {
   credentialMetadata,
