@@ -16,14 +16,10 @@ import {
   START,
 } from '../test/fixtures.js';
 import { proveKey } from './key-proof.js';
-import {
-  approvableOf,
-  approvalsGiven,
-  approvalsNeeded,
-  readApproval,
-  requestDigestOf,
-  signApproval,
-} from './approvals.js';
+import { approvableOf, requestDigestOf } from './approvable-request.js';
+import { readApproval, signApproval } from './approvals.js';
+import { approvalsGiven } from './approvals-given.js';
+import { approvalsNeeded } from './approvals-needed.js';
 import { openBundle, signBundle } from './bundle.js';
 import { makePolicyEngine } from './engine.js';
 import { policyPrincipal } from './policy-principal.js';

@@ -10,7 +10,8 @@ import {
   type SigningKey,
 } from '@keymesh/kernel';
 import { failure, policyBundle, type PolicyBundle, type TrustRoot } from '@keymesh/contracts';
-import { foldStatements, type Directory } from './directory.js';
+import type { Directory } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { canonicalBytes } from './statements.js';
 
 // Frozen: "KMB1", 64 bytes of Ed25519 signature over the rest, RFC 8785 JSON of the bundle.

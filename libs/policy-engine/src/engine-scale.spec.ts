@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { makeSigningKey } from '@keymesh/kernel';
 import type { PolicyRequest } from '@keymesh/contracts';
 import { bundleOf, granted, makeTestClock, makeTestMesh, say } from '../test/fixtures.js';
-import { foldStatements, type Directory } from './directory.js';
+import type { Directory } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { makePolicyEngine, type PolicyEngine } from './engine.js';
 import { policyPrincipal } from './policy-principal.js';
 

@@ -4,7 +4,7 @@ import { ACTIONS, ROLES, type PolicyRequest, type Role } from '@keymesh/contract
 import { bundleOf, codeOf, granted, invite, makeTestClock, makeTestMesh, at } from '../test/fixtures.js';
 import { makeSigningKey } from '@keymesh/kernel';
 import { BUILT_IN_POLICIES, ROLE_ACTIONS } from './built-in-policies.js';
-import { foldStatements } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { makePolicyEngine } from './engine.js';
 import { checkPolicies } from './policy-check.js';
 import { policyPrincipal } from './policy-principal.js';

@@ -5,7 +5,8 @@ import type { PolicyRequest, Role } from '@keymesh/contracts';
 import { makeSigningKey, type SigningKey } from '@keymesh/kernel';
 import { at, codeOf, granted, makeTestClock, makeTestMesh, say, START } from '../test/fixtures.js';
 import { BUILT_IN_POLICIES } from './built-in-policies.js';
-import { foldStatements, type Directory } from './directory.js';
+import type { Directory } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { makePolicyEngine } from './engine.js';
 import { policyPrincipal } from './policy-principal.js';
 

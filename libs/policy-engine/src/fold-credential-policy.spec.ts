@@ -5,7 +5,8 @@ import { Secret, signingKeyOf } from '@keymesh/kernel';
 import fc from 'fast-check';
 import { at, codeOf, invite, makeTestMesh, nkeyNamed, say } from '../test/fixtures.js';
 import { readCredentialPolicy } from './credential-policy-versions.js';
-import { foldStatements, type Directory } from './directory.js';
+import type { Directory } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { signStatement } from './statements.js';
 
 const mesh = makeTestMesh();

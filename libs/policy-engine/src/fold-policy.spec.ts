@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { makeSigningKey, type SigningKey } from '@keymesh/kernel';
 import { at, codeOf, granted, invite, makeTestClock, makeTestMesh, say } from '../test/fixtures.js';
-import { foldStatements, type Directory } from './directory.js';
+import type { Directory } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { policyVersions } from './policy-versions.js';
 
 const mesh = makeTestMesh();

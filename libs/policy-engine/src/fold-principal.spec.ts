@@ -14,7 +14,8 @@ import {
   nkeyNamed,
   say,
 } from '../test/fixtures.js';
-import { foldStatements, type Directory } from './directory.js';
+import type { Directory } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { proveKey } from './key-proof.js';
 
 const mesh = makeTestMesh();

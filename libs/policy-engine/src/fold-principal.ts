@@ -1,12 +1,7 @@
 import { MAX_KEYS, type StatementOf } from '@keymesh/contracts';
 import { endOpenings } from './fold-break-glass.js';
-import {
-  checkKindAndRoles,
-  leavesAnOperator,
-  takeKeys,
-  type FoldState,
-  type GrantedPrincipal,
-} from './fold-state.js';
+import { checkKindAndRoles, leavesAnOperator, takeKeys } from './fold-checks.js';
+import type { FoldState, GrantedPrincipal } from './fold-state.js';
 import { isKeyProven } from './key-proof.js';
 import { rejected } from './statements.js';
 
@@ -16,6 +11,15 @@ function existing(state: FoldState, name: string): GrantedPrincipal {
   const principal = state.principals.get(name);
   if (principal === undefined) throw rejected('there is no such principal');
   return principal;
+}
+
+/** @throws STATEMENT_REJECTED */
+export function setStatus(state: FoldState, statement: StatementOf<'principal.status-set'>): void {
+  const principal = existing(state, statement.principal);
+  const disabled = statement.status === 'disabled';
+  if (disabled && !leavesAnOperator(state, principal.name)) throw rejected('no operator would be left');
+  state.principals.set(principal.name, { ...principal, disabled });
+  endOpenings(state, principal.name, statement.issuedAt, statement.issuer);
 }
 
 /** @throws STATEMENT_REJECTED */

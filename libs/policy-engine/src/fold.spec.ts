@@ -13,7 +13,8 @@ import {
   nkeyNamed,
   say,
 } from '../test/fixtures.js';
-import { foldStatements, type Directory } from './directory.js';
+import type { Directory } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 
 const mesh = makeTestMesh();
 const { trustRoot, operatorKey, genesis } = mesh;

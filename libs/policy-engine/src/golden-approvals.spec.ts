@@ -3,8 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { Secret, signingKeyOf } from '@keymesh/kernel';
 import type { Approval, Statement, TrustRoot } from '@keymesh/contracts';
 import { nkeyNamed } from '../test/fixtures.js';
-import { readApproval, requestDigestOf, signApproval } from './approvals.js';
-import { foldStatements } from './directory.js';
+import { requestDigestOf } from './approvable-request.js';
+import { readApproval, signApproval } from './approvals.js';
+import { foldStatements } from './fold-statements.js';
 import { readStatement, signStatement } from './statements.js';
 
 // Frozen: approvals and break-glass, as they were first written. They must read and fold for ever, to this.

@@ -4,7 +4,7 @@ import { fromBase64Url, Secret, signingKeyOf, toBase64Url } from '@keymesh/kerne
 import type { PolicyBundle, Statement, TrustRoot } from '@keymesh/contracts';
 import { nkeyNamed } from '../test/fixtures.js';
 import { openBundle, signBundle } from './bundle.js';
-import { foldStatements } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { signStatement } from './statements.js';
 
 // Frozen: a bundle with kill switches, and the statement that lifts one, as they were first written.

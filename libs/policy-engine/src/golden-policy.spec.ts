@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { Secret, signingKeyOf } from '@keymesh/kernel';
 import type { Statement, TrustRoot } from '@keymesh/contracts';
 import { nkeyNamed } from '../test/fixtures.js';
-import { foldStatements } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { readStatement, signStatement } from './statements.js';
 
 // Frozen: statements about policies, as they were first written. They must fold for ever, to this.

@@ -7,20 +7,15 @@ export {
   type WrittenPolicy,
 } from './fold-state.js';
 export { isOpenNow, MAX_OPENINGS_A_DAY } from './fold-break-glass.js';
+export { approvableOf, requestDigestOf } from './approvable-request.js';
+export { readApproval, signApproval, type HeldApproval } from './approvals.js';
+export { approvalsGiven, countApprovals, type GivenApproval } from './approvals-given.js';
 export {
-  approvableOf,
   approvalRequired,
-  approvalsGiven,
   approvalsNeeded,
   approvalsToTurn,
-  countApprovals,
-  readApproval,
-  requestDigestOf,
-  signApproval,
   type ApprovalsToTurn,
-  type GivenApproval,
-  type HeldApproval,
-} from './approvals.js';
+} from './approvals-needed.js';
 export { proveKey, type KeyProofBinding } from './key-proof.js';
 export {
   certificateEndMs,
@@ -30,14 +25,8 @@ export {
   type CertificateRefusal,
 } from './certificate-proof.js';
 export { isPrivileged } from './fold-identity-rule.js';
-export {
-  foldStatements,
-  type Directory,
-  type DirectoryEntry,
-  type DirectoryOptions,
-  type PrincipalStatus,
-  type Taken,
-} from './directory.js';
+export type { Directory, DirectoryEntry, PrincipalStatus, Taken } from './directory.js';
+export { foldStatements, type DirectoryOptions } from './fold-statements.js';
 export { signBundle, openBundle, readBundle, followsOn, type OpenedBundle } from './bundle.js';
 export { NOT_ATTESTED, bundleDigestOf, readAttestation, signAttestation } from './attestation.js';
 export { BUILT_IN_POLICIES, ROLE_ACTIONS, type Policy } from './built-in-policies.js';

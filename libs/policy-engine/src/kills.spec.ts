@@ -14,7 +14,8 @@ import fc from 'fast-check';
 import { at, granted, makeTestClock, makeTestMesh, say } from '../test/fixtures.js';
 import { BUILT_IN_POLICIES, REVEALING } from './built-in-policies.js';
 import { followsOn, openBundle, signBundle } from './bundle.js';
-import { foldStatements, type Directory } from './directory.js';
+import type { Directory } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { makePolicyEngine } from './engine.js';
 import { policyPrincipal } from './policy-principal.js';
 

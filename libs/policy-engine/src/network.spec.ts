@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { PolicyRequest } from '@keymesh/contracts';
 import { bundleOf, invite, makeTestClock, makeTestMesh } from '../test/fixtures.js';
 import { checkPolicies } from './policy-check.js';
-import { foldStatements } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { makePolicyEngine } from './engine.js';
 import { policyPrincipal } from './policy-principal.js';
 

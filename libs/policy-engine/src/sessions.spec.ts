@@ -13,7 +13,8 @@ import {
   say,
 } from '../test/fixtures.js';
 import { openBundle, signBundle } from './bundle.js';
-import { foldStatements, type Directory } from './directory.js';
+import type { Directory } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { makePolicyEngine } from './engine.js';
 import { policyPrincipal } from './policy-principal.js';
 

@@ -15,7 +15,7 @@ import {
 } from '../test/fixtures.js';
 import { BUILT_IN_POLICIES } from './built-in-policies.js';
 import { openBundle, signBundle } from './bundle.js';
-import { foldStatements } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { makePolicyEngine } from './engine.js';
 import { policyPrincipal } from './policy-principal.js';
 import { shadowDigestOf, shadowSetOf } from './shadow.js';

@@ -4,7 +4,7 @@ import { ACTIONS, type PolicyRequest, type Role } from '@keymesh/contracts';
 import fc from 'fast-check';
 import { at, bundleOf, invite, makeTestClock, makeTestMesh, say } from '../test/fixtures.js';
 import { BUILT_IN_POLICIES } from './built-in-policies.js';
-import { foldStatements } from './directory.js';
+import { foldStatements } from './fold-statements.js';
 import { makePolicyEngine, type PolicyEngine } from './engine.js';
 import { policyPrincipal } from './policy-principal.js';
 import { parsePolicies, writtenPolicies } from './policy-set.js';
