@@ -169,6 +169,12 @@ export function makeFakeTables() {
       Promise.resolve(
         dead().findLast((credential) => credential.name === name && restorableUntilMs(credential) !== null),
       ),
+    findDeletedSince: (name, sinceMs) =>
+      Promise.resolve(
+        dead().findLast(
+          ({ name: given, deletedAtMs }) => given === name && (deletedAtMs ?? -Infinity) > sinceMs,
+        ),
+      ),
     listByName: () =>
       Promise.resolve(
         dead()
@@ -292,6 +298,7 @@ export function makeFakeTables() {
       queue = result.catch(() => undefined);
       return result;
     },
+    awaitEveryone: (changed) => Promise.resolve(void told.push({ ...changed, awaitEveryone: true })),
   };
 
   return {

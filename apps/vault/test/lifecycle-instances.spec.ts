@@ -68,6 +68,7 @@ describe('three instances, once a change is answered', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       await operator.call(deleteCredential, { name: 'life' });
       await everybody(() => expectCode(retrieve('life'), 'CREDENTIAL_NOT_FOUND'));
+      await expectCode(operator.call(deleteCredential, { name: 'life' }), 'CREDENTIAL_NOT_FOUND');
       await operator.call(restoreCredential, { name: 'life' });
       await everybody(() => retrieve('life'));
     }

@@ -87,4 +87,9 @@ export interface Mutations {
     call: Call,
     work: (transaction: MutationTransaction) => Promise<Mutated<Reply>>,
   ): Promise<Reply>;
+  /**
+   * For a repeat that finds done what it asks: resolves when every instance has dropped what it knew, as after the change itself. Whoever
+   * made it may still be waiting for them, or have died before everybody knew. Never throws.
+   */
+  awaitEveryone(changed: Omit<Changed, 'awaitEveryone'>): Promise<void>;
 }

@@ -30,6 +30,8 @@ export interface DeletedCredentials {
   findById(credentialId: string): Promise<Credential | undefined>;
   /** Of those that can be restored, the one deleted last under this name. */
   findByName(name: string): Promise<Credential | undefined>;
+  /** The one deleted last under this name after that moment, its versions destroyed or not; undefined also for a damaged row. */
+  findDeletedSince(name: string, sinceMs: number): Promise<Credential | undefined>;
   /** Those that can be restored, ordered by name and id; damaged ones are left out. */
   listByName(): Promise<readonly Credential[]>;
   /** Ids of those whose recovery window is over, at most `limit`. */

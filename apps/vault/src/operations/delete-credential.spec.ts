@@ -1,6 +1,6 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { EVENTS } from '@keymesh/contracts';
-import { DAY } from '@keymesh/kernel';
+import { DAY, MINUTE } from '@keymesh/kernel';
 import { expectCode } from '@keymesh/testing';
 import { API_KEY, callBy, makeTestVault, text, type TestVault } from '../../test/fakes.js';
 
@@ -63,6 +63,66 @@ describe('deleteCredential', () => {
       vault.operations.restoreCredential({ credentialId }, callBy('operator')),
       'CREDENTIAL_NOT_DELETED',
     );
+  });
+
+  describe('a repeat, when the first answer was lost', () => {
+    const told = () => vault.tables.told.slice(before);
+    let before: number;
+    let credentialId: string;
+    beforeEach(async () => {
+      ({ credentialId } = await remove('writer'));
+      before = vault.tables.told.length;
+    });
+
+    it('says that it is not there when that is true of every instance', async () => {
+      await expectCode(remove('writer'), 'CREDENTIAL_NOT_FOUND');
+      expect(told()).toEqual([{ credentialId, name: 'key', awaitEveryone: true }]);
+      expect(vault.journaled.at(-1)?.record).toMatchObject({
+        outcome: 'failure',
+        code: 'CREDENTIAL_NOT_FOUND',
+        facts: { deletedBefore: credentialId },
+      });
+    });
+
+    it('waits also where the versions were destroyed at once', async () => {
+      await vault.operations.storeCredential(
+        { name: 'brief', type: 'api_key', values: { value: text(API_KEY) } },
+        callBy('writer'),
+      );
+      const removeBrief = () =>
+        vault.operations.deleteCredential({ name: 'brief', recoveryDays: 0 }, callBy('operator'));
+      await removeBrief();
+      before = vault.tables.told.length;
+      await expectCode(removeBrief(), 'CREDENTIAL_NOT_FOUND');
+      expect(told()).toMatchObject([{ name: 'brief', awaitEveryone: true }]);
+    });
+
+    it('waits when this instance learns only from the row that it is gone', async () => {
+      const { credentials } = vault.tables.tables();
+      const { index } = vault.tables;
+      const row = { ...credentials.get(credentialId)!, deletedAtMs: null };
+      jest.spyOn(index, 'findByName').mockResolvedValueOnce({ credential: row, stale: false });
+      await expectCode(remove('writer'), 'CREDENTIAL_NOT_FOUND');
+      expect(told()).toMatchObject([{ credentialId, awaitEveryone: true }]);
+    });
+
+    it('waits for nobody a minute later, and not for who may not delete it: nothing tells them that it was there', async () => {
+      const refusal = async (principal: string, name: string) => {
+        const { code, message, details } = await expectCode(
+          vault.operations.deleteCredential({ name }, callBy(principal)),
+          'CREDENTIAL_NOT_FOUND',
+        );
+        return { code, message, details };
+      };
+      expect(await refusal('nobody', 'key')).toEqual(await refusal('nobody', 'never'));
+      // Who may delete in the namespace, and not this one: the policy is asked of the row as it was.
+      vault.policy.forbid = ({ resource }) => resource.kind === 'credential';
+      expect(await refusal('writer', 'key')).toEqual(await refusal('writer', 'never'));
+      vault.policy.forbid = () => false;
+      vault.clock.advance(MINUTE + 1);
+      await refusal('writer', 'key');
+      expect(told()).toEqual([]);
+    });
   });
 
   it('says DENIED to a reader and CREDENTIAL_NOT_FOUND to who may not know of it', async () => {

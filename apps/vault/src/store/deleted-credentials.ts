@@ -1,5 +1,6 @@
 import { inStore } from '@keymesh/postgres';
 import type { DataSource } from 'typeorm';
+import type { Credential } from '../domain/credential.js';
 import type { DeletedCredentials } from '../domain/ports.js';
 import type { RowSeal } from '../domain/row-mac.js';
 import { CredentialEntity } from './entities/credential.entity.js';
@@ -17,6 +18,13 @@ export function makeDeletedCredentials(dataSource: DataSource, seal: RowSeal): D
   const deleted = () =>
     dataSource.getRepository(CredentialEntity).createQueryBuilder('c').where('c.deletedAt IS NOT NULL');
   const opened = (row: CredentialEntity | null) => (row === null ? undefined : openCredentialRow(seal, row));
+  const wholeOf = (row: CredentialEntity): Credential[] => {
+    try {
+      return [openCredentialRow(seal, row)];
+    } catch {
+      return []; // `keymesh fsck` names it
+    }
+  };
   return {
     findById: (credentialId) =>
       inStore(async () =>
@@ -33,18 +41,19 @@ export function makeDeletedCredentials(dataSource: DataSource, seal: RowSeal): D
             .getOne(),
         ),
       ),
+    findDeletedSince: (name, sinceMs) =>
+      inStore(async () => {
+        const row = await deleted()
+          .andWhere('c.name = :name AND c.deletedAt > :since', { name, since: new Date(sinceMs) })
+          .orderBy('c.deletedAt', 'DESC')
+          .limit(1)
+          .getOne();
+        return row === null ? undefined : wholeOf(row)[0];
+      }),
     listByName: () =>
       inStore(async () => {
         const rows = await deleted().andWhere('c.purgedAt IS NULL').getMany();
-        return rows
-          .flatMap((row) => {
-            try {
-              return [openCredentialRow(seal, row)];
-            } catch {
-              return []; // `keymesh fsck` names it
-            }
-          })
-          .sort((a, b) => (byNameAndId(a) < byNameAndId(b) ? -1 : 1));
+        return rows.flatMap(wholeOf).sort((a, b) => (byNameAndId(a) < byNameAndId(b) ? -1 : 1));
       }),
     listOverdue: (nowMs, limit) =>
       inStore(async () => {

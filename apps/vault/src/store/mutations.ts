@@ -30,6 +30,7 @@ export function makeMutations({ dataSource, seal, afterCommit }: MutationsOption
       await Promise.all(repeated ? [afterCommit('repeated')] : listOf(changed).map(afterCommit));
       return reply;
     },
+    awaitEveryone: (changed) => afterCommit({ ...changed, awaitEveryone: true }),
   };
 }
 
