@@ -104,6 +104,8 @@ try {
         KEYMESH_PROMETHEUS: await providePrometheus({ root }),
         KEYMESH_SOFTHSM: await provideSofthsm({ root }),
         KEYMESH_WYCHEPROOF: await provideWycheproof({ root }),
+        // Some two hundred processes are started, each of which would compile everything anew.
+        NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compiled-for-tests'),
       };
 
   if (!unitOnly) {

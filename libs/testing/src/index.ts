@@ -12,6 +12,7 @@ export {
 } from './nats/nats-server.js';
 export { makeTestPrincipal, type TestPrincipal } from './nats/identities.js';
 export { startTestMesh, type StartTestMeshOptions, type TestMesh } from './nats/test-mesh.js';
+export { compileCache } from './services/compile-cache.js';
 export { serveFake, serves, type FakeOperation } from './services/serve-fake.js';
 export { makeServiceHome, type ServiceHome } from './services/service-home.js';
 export { startServiceProcess, type ServiceProcess } from './services/service-process.js';

@@ -90,7 +90,7 @@ const variables = z.object({
 
 /** Everything that a child process gets from our environment as it is. Secrets of cloud SDKs only reach the vault, elsewhere. */
 const PASSED =
-  /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|KEYMESH_NATS_(CA|CERT|KEY)_FILE|OTEL_[A-Z_]+)$/;
+  /^(PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|NODE_EXTRA_CA_CERTS|NODE_COMPILE_CACHE|SSL_CERT_FILE|KEYMESH_NATS_(CA|CERT|KEY)_FILE|OTEL_[A-Z_]+)$/;
 /** What a service may be tuned with; each reads its own, checks it and ignores the rest. None of them is a key or a secret. */
 const TUNING =
   /^KEYMESH_(ROTATION|DETECTOR|RATE_LIMIT|STALE|RECOVERY|VERSION_CACHE|MAX_BUNDLE_AGE|MAX_UNLEDGERED|START|KEK|CREDENTIAL_POLICY|BREACHED_PASSWORDS|LEASE|TEMPLATES)_[A-Z_]+$/;

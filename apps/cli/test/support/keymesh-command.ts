@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { compileCache } from '@keymesh/testing';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
 const NODE = join(ROOT, 'node_modules/node/bin/node');
@@ -30,6 +31,7 @@ export function startKeymesh(
       PATH: process.env.PATH,
       HOME: process.env.HOME,
       NATS_SERVER: process.env.NATS_SERVER,
+      ...compileCache(),
       KEYMESH_HOME: home,
       KEYMESH_AUTO_PORTS: 'true',
       ...env,

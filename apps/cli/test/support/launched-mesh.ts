@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually } from '@keymesh/testing';
+import { compileCache, eventually } from '@keymesh/testing';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
 const LAUNCHER = join(ROOT, 'apps/cli/dist/launcher/main.js');
@@ -75,6 +75,7 @@ function launch(home: string, env: NodeJS.ProcessEnv, args: readonly string[]): 
       PATH: process.env.PATH,
       HOME: process.env.HOME,
       NATS_SERVER: process.env.NATS_SERVER,
+      ...compileCache(),
       KEYMESH_HOME: home,
       ...env,
     },

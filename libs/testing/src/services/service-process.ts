@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { eventually } from '../eventually.js';
+import { compileCache } from './compile-cache.js';
 
 /** A service that a spec runs as a process of its own, to kill it. */
 export interface ServiceProcess {
@@ -24,7 +25,7 @@ export async function startServiceProcess(
 ): Promise<ServiceProcess> {
   if (!existsSync(main)) throw new Error(`${main} is not there: run \`npm run build\` first`);
   const child = spawn(process.execPath, ['--no-warnings', main], {
-    env: { ...environment, KEYMESH_EXIT_WITH_STDIN: 'true' },
+    env: { ...compileCache(), ...environment, KEYMESH_EXIT_WITH_STDIN: 'true' },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const chunks: Buffer[] = [];
