@@ -29,23 +29,11 @@ import { openSystemKey } from './store/system-keys.js';
 //   finish     new epoch; applies what happened after the backup
 //   namespace  puts the credentials of a namespace of a loaded backup back into a running mesh
 
-const { positionals, values: options } = parseArgs({
-  allowPositionals: true,
-  options: {
-    files: { type: 'string' },
-    mesh: { type: 'string' },
-    'restore-id': { type: 'string' },
-    'audit-log': { type: 'string' },
-    'audit-checkpoint': { type: 'string' },
-    'audit-key': { type: 'string' },
-    'without-later-records': { type: 'boolean' },
-    into: { type: 'string' },
-  },
-});
-const [step = '', which = 'latest', namespace = ''] = positionals;
 const print = (value: object): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
 
 await runTask('vault-restore', async () => {
+  const { positionals, values: options } = readArguments();
+  const [step = '', which = 'latest', namespace = ''] = positionals;
   const config = readTargetConfig();
   const kms = await openKms(config.kms);
   const ports: ReadBackupPorts & { readonly kms: Kms } = {
@@ -55,7 +43,7 @@ await runTask('vault-restore', async () => {
   };
   switch (step) {
     case 'open': {
-      print(await openFiles(ports));
+      print(await openFiles(ports, which, options.files));
       return;
     }
     case 'load': {
@@ -64,11 +52,11 @@ await runTask('vault-restore', async () => {
       return;
     }
     case 'finish': {
-      print(await finish(ports));
+      print(await finish(ports, which, options));
       return;
     }
     case 'namespace': {
-      print(await intoNamespace(kms));
+      print(await intoNamespace(kms, namespace, options.into ?? namespace));
       return;
     }
     default:
@@ -76,9 +64,30 @@ await runTask('vault-restore', async () => {
   }
 });
 
+/** @throws USAGE for what is no argument of this program. */
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        files: { type: 'string' },
+        mesh: { type: 'string' },
+        'restore-id': { type: 'string' },
+        'audit-log': { type: 'string' },
+        'audit-checkpoint': { type: 'string' },
+        'audit-key': { type: 'string' },
+        'without-later-records': { type: 'boolean' },
+        into: { type: 'string' },
+      },
+    });
+  } catch (error) {
+    throw failure('USAGE', { publicMessage: (error as Error).message, cause: error });
+  }
+}
+type Options = ReturnType<typeof readArguments>['values'];
+
 /** Reads the backup once to its end; its files are written as they come, and taken back when it does not hold. */
-async function openFiles(ports: ReadBackupPorts): Promise<object> {
-  const folder = options.files;
+async function openFiles(ports: ReadBackupPorts, which: string, folder: string | undefined): Promise<object> {
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });
   try {
     const { name, header, begin, end } = await readBackup(ports, which, {
@@ -115,14 +124,18 @@ async function writeFile(path: string, content: AsyncIterable<Uint8Array>): Prom
   }
 }
 
-async function finish(ports: ReadBackupPorts & { readonly kms: Kms }): Promise<object> {
+async function finish(
+  ports: ReadBackupPorts & { readonly kms: Kms },
+  which: string,
+  options: Options,
+): Promise<object> {
   const { database, formerUrl } = readRestoreDatabase();
   const { header, begin } = await readBackup(ports, which);
   const restored = await connect(database);
   const former = formerUrl === undefined ? undefined : await connect({ ...database, url: formerUrl });
   try {
     const seal = await openSeal(restored, ports.kms);
-    const { later, damaged } = await readLater(former, seal, begin.checkpoint);
+    const { later, damaged } = await readLater(former, seal, begin.checkpoint, options);
     if (former !== undefined) await carryLedger({ ...database, url: formerUrl ?? '' }, database);
     return await finishRestore({
       ...{ restored, former, seal, later, unknown: damaged },
@@ -141,6 +154,7 @@ async function readLater(
   former: DataSource | undefined,
   seal: RowSeal,
   checkpoint: string | null,
+  options: Options,
 ): Promise<{ later: LaterRecords; damaged: readonly string[] }> {
   if (former !== undefined) return laterFromDatabase(former, seal);
   const { 'audit-log': leaves, 'audit-checkpoint': kept, 'audit-key': key } = options;
@@ -153,7 +167,7 @@ async function readLater(
   });
 }
 
-async function intoNamespace(kms: Kms): Promise<object> {
+async function intoNamespace(kms: Kms, namespace: string, into: string): Promise<object> {
   const { database, formerUrl } = readRestoreDatabase();
   if (formerUrl === undefined) throw new Error('the running mesh is named by the launcher');
   // Here the former database is the one that goes on; the one that was filled is read and then dropped.
@@ -166,7 +180,7 @@ async function intoNamespace(kms: Kms): Promise<object> {
       kms,
       seal,
       namespace,
-      into: options.into ?? namespace,
+      into,
       clock: systemClock,
     });
   } finally {

@@ -4,7 +4,7 @@ import { adminOf, requirePlace, type BackupStep } from './backup-tasks.js';
 import { DEPLOY_ROLE, databaseUrlOf } from './postgres.js';
 import { loadScratch, openBackup, scratchEnvironment } from './restore-mesh.js';
 import { dropScratch, SCRATCH, type Admin } from './scratch-database.js';
-import { askTask, programOf, runTask } from './task.js';
+import { askTask, option, programOf, runTask } from './task.js';
 
 export interface RestoreBeside extends BackupStep {
   readonly which: string;
@@ -27,7 +27,7 @@ export const restoreNamespace = (
           'namespace',
           name,
           restore.namespace,
-          ...(restore.into === undefined ? [] : ['--into', restore.into]),
+          ...(restore.into === undefined ? [] : [option('into', restore.into)]),
         ],
       ),
     ),

@@ -22,7 +22,7 @@ import {
 } from './scratch-database.js';
 import { keepPostgres } from './servers.js';
 import { migrationEnvironment, restoreEnvironment } from './service-environment.js';
-import { askTask, programOf } from './task.js';
+import { askTask, option, programOf } from './task.js';
 
 /** Where what happened after the backup is read from. */
 export type LaterSource =
@@ -121,7 +121,7 @@ async function replaceDatabase(
       programOf(config, 'vault', 'restore'),
       scratchEnvironment(restore, admin, usesFormer),
       'Applying what happened after the backup',
-      ['finish', backup.name, '--restore-id', restoreId, ...laterArguments(later)],
+      ['finish', backup.name, option('restore-id', restoreId), ...laterArguments(later)],
     ),
   );
   if (later.kind === 'audit-log') await continueLedger(restore, admin, later);
@@ -160,7 +160,11 @@ async function continueLedger(
 const laterArguments = (later: LaterSource): string[] => {
   if (later.kind === 'none') return ['--without-later-records'];
   if (later.kind === 'database') return [];
-  return ['--audit-log', later.log, '--audit-checkpoint', later.checkpoint, '--audit-key', later.key];
+  return [
+    option('audit-log', later.log),
+    option('audit-checkpoint', later.checkpoint),
+    option('audit-key', later.key),
+  ];
 };
 
 /** Makes the scratch database as the backup says: its tables at its level, its rows, then the migrations since. */
@@ -207,8 +211,8 @@ export async function openBackup(
       [
         'open',
         which,
-        ...(withFiles ? ['--files', home.restoringFiles] : []),
-        ...(trust === undefined ? [] : ['--mesh', trust.meshPublicKey]),
+        ...(withFiles ? [option('files', home.restoringFiles)] : []),
+        ...(trust === undefined ? [] : [option('mesh', trust.meshPublicKey)]),
       ],
     ),
   );

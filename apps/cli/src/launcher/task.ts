@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { ERROR_CATALOGUE, failure, SERVICES, type ErrorCode, type ServiceName } from '@keymesh/contracts';
 import type { LauncherConfig } from './config.js';
+import { lastWords } from './last-words.js';
 
 /** A built program of a service. @throws UNAVAILABLE when it is not built. */
 export function programOf(
@@ -21,7 +22,7 @@ export function programOf(
 /**
  * Runs a one-shot program of a service to its end.
  * @returns its standard output.
- * @throws UNAVAILABLE with the last line that it logged.
+ * @throws UNAVAILABLE with what it said last.
  */
 export function runTask(
   path: string,
@@ -43,12 +44,15 @@ export function runTask(
       else
         reject(
           failure('UNAVAILABLE', {
-            publicMessage: `${what} failed (${String(signal ?? code)}): ${stderr.trim().split('\n').at(-1) ?? 'it said nothing'}`,
+            publicMessage: `${what} failed (${String(signal ?? code)}): ${lastWords(stderr)}`,
           }),
         );
     });
   });
 }
+
+/** An option of a task. In one word: a value of its own word that begins with a dash (one key in 64 does) would be taken for an option. */
+export const option = (name: string, value: string): string => `--${name}=${value}`;
 
 /**
  * As {@link runTask}, for a task that prints one JSON value and whose failure is for the person who asked.

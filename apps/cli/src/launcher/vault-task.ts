@@ -4,13 +4,14 @@ import { failure } from '@keymesh/contracts';
 import { launcherEnvironment, parseLauncherConfig } from './config.js';
 import { readFacts } from './facts.js';
 import { homeAt } from './home.js';
+import { lastWords } from './last-words.js';
 import { serviceEnvironment } from './service-environment.js';
 import { programOf } from './task.js';
 
 /**
  * Runs a one-shot program of the vault with the environment that the launcher gives it, beside the running mesh.
  * @param home KEYMESH_HOME. @param onLine told of each line of its standard output, as it comes.
- * @returns its exit code, and the last line that it logged.
+ * @returns its exit code, and what it said last.
  * @throws MESH_NOT_RUNNING when no mesh was started there, UNAVAILABLE when the vault is not built, CONFIG_INVALID
  */
 export async function runVaultTask(
@@ -43,5 +44,5 @@ export async function runVaultTask(
     child.once('close', (code) => resolve(code ?? 1));
   });
   for await (const line of createInterface({ input: child.stdout })) onLine(line);
-  return { exitCode: await ended, lastLog: log.trim().split('\n').at(-1) ?? '' };
+  return { exitCode: await ended, lastLog: lastWords(log) };
 }
