@@ -57,6 +57,8 @@ function request(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<PullResult> {
+  // A signal that is aborted already tells no listener: the stop would wait for the whole pull.
+  if (signal.aborted) return Promise.resolve({ messages: [], complete: false });
   const { nats } = connection;
   const inbox = createInbox(subjects.inboxPrefix(connection.principal));
   const messages: Pulled[] = [];
