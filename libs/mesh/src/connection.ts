@@ -1,8 +1,9 @@
 import { failure, subjects } from '@keymesh/contracts';
 import { toBase64Url, utf8, type Secret } from '@keymesh/kernel';
-import { connect, type Authenticator, type NatsConnection, type TlsOptions } from '@nats-io/transport-node';
+import { connect, type Authenticator, type NatsConnection } from '@nats-io/transport-node';
 import { translateConnectError } from './nats-failures.js';
 import { nkeyPairOf } from './nkey.js';
+import { tlsOptions, type MeshTls } from './tls.js';
 
 const FIRST_RECONNECT_MS = 100;
 /** Soon after a restart of the server, and no burden on it while it refuses a principal for good. */
@@ -16,17 +17,8 @@ export interface ConnectionLogger {
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
-/** PEM files for TLS. */
-export interface MeshTls {
-  /** The authority that signed the server's certificate. */
-  readonly caFile?: string | undefined;
-  /** This client's own, where the server asks for one (`verify: true`). */
-  readonly certFile?: string | undefined;
-  readonly keyFile?: string | undefined;
-}
-
 export interface ConnectMeshOptions {
-  /** `nats://host:port`, or several. */
+  /** `nats://host:port` or `tls://host:port`, or several. */
   readonly servers: string | readonly string[];
   /** nkey user seed in its text form (`SU…`) as bytes; the caller keeps ownership. */
   readonly nkeySeed: Secret;
@@ -54,10 +46,12 @@ export interface MeshConnection {
 
 /**
  * Connects as a principal.
- * @throws MESH_NOT_RUNNING when nobody listens there; DENIED when the server does not take the key.
+ * @throws MESH_NOT_RUNNING when nobody listens there; DENIED when the server does not take the key; CONFIG_INVALID when its TLS does
+ * not hold, or a file for it cannot be read.
  */
 export async function connectMesh(options: ConnectMeshOptions): Promise<MeshConnection> {
   const { servers, principal, nkeySeed, logger } = options;
+  const tls = await tlsOptions(servers, options.tls);
   const delays = makeReconnectDelays();
   const nats = await connect({
     servers: typeof servers === 'string' ? servers : [...servers],
@@ -72,7 +66,7 @@ export async function connectMesh(options: ConnectMeshOptions): Promise<MeshConn
     noAsyncTraces: true,
     // At a JWT's expiry with the callout away the client would otherwise close for good.
     ignoreAuthErrorAbort: true,
-    ...(options.tls === undefined ? {} : { tls: tlsOf(options.tls) }),
+    ...(tls === undefined ? {} : { tls }),
   }).catch((error: unknown) => {
     throw translateConnectError(error);
   });
@@ -102,12 +96,6 @@ function nkeyAuthenticator(seed: Secret, user: string | undefined): Authenticato
   const named = user === undefined ? {} : { user };
   return (nonce = '') => ({ ...named, nkey: publicKey, sig: toBase64Url(sign(utf8(nonce))) });
 }
-
-const tlsOf = ({ caFile, certFile, keyFile }: MeshTls): TlsOptions => ({
-  ...(caFile === undefined ? {} : { caFile }),
-  ...(certFile === undefined ? {} : { certFile }),
-  ...(keyFile === undefined ? {} : { keyFile }),
-});
 
 function watch(
   nats: NatsConnection,

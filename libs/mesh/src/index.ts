@@ -2,7 +2,6 @@ export {
   type ConnectionLogger,
   type ConnectMeshOptions,
   type MeshConnection,
-  type MeshTls,
   connectMesh,
 } from './connection.js';
 export {
@@ -63,3 +62,4 @@ export {
   signEvents,
 } from './streams/event-signature.js';
 export { decodeRiskScores, encodeRiskScores } from './streams/risk-scores.js';
+export type { MeshTls } from './tls.js';

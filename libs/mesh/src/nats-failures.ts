@@ -13,7 +13,32 @@ export function translateConnectError(error: unknown): KeymeshError<ErrorCode> {
       cause: error,
     });
   }
+  const tlsMessage = tlsProblem(error);
+  if (tlsMessage !== undefined) return failure('CONFIG_INVALID', { publicMessage: tlsMessage, cause: error });
+  if (error instanceof errors.TimeoutError)
+    return failure('MESH_NOT_RUNNING', {
+      publicMessage:
+        'The NATS server did not let us in within 5 seconds: it cannot be reached, or the policy service, which it asks who may come in, does not answer. Try again; on the mesh’s host see `keymesh status`.',
+      cause: error,
+    });
   return failure('MESH_NOT_RUNNING', { cause: error });
+}
+
+/** Node's codes of certificates and handshakes, SOURCE: nodejs.org/api/tls.html, X509 certificate error codes. */
+const CERTIFICATE_CODE = /CERT|SELF_SIGNED|UNABLE_TO_|INVALID_CA|HOSTNAME_MISMATCH/;
+const HANDSHAKE_CODE = /^(?:ERR_(?:SSL|TLS|OSSL)_|EPROTO$)/;
+
+/** What is wrong with the server's TLS, or with ours; undefined when something else is. */
+function tlsProblem(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { code, message, cause } = error as Readonly<Record<string, unknown>>;
+  if (message === "server does not support 'tls'")
+    return 'The NATS server offers no TLS, and its address (tls://) or the files for TLS ask for it. Check which server it is.';
+  if (CERTIFICATE_CODE.test(String(code)))
+    return 'The certificate of the NATS server does not hold here: another authority, another name, or not valid now. Check the authority’s file, and the host of the address.';
+  if (HANDSHAKE_CODE.test(String(code)))
+    return 'The NATS server and this client agree on no TLS. Check the certificate and the key that are given to it, and whether it asks for one.';
+  return tlsProblem(cause);
 }
 
 /** Whether nobody listens on the subject: the request was certainly not received. */
