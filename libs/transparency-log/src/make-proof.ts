@@ -53,13 +53,16 @@ export async function rootAtSize(size: number, readTile: ReadTile): Promise<Uint
 
 const isSize = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
 
+// One after the other: what reads the tiles may be a transaction, whose one connection takes one question at a time.
 async function hashRanges(ranges: readonly LeafRange[], readTile: ReadTile): Promise<Uint8Array[]> {
   const read = remember(readTile);
-  return Promise.all(
-    ranges.map(async (range) =>
-      joinFromRight(await Promise.all(completeSubtreesOf(range).map((subtree) => hashOf(subtree, read)))),
-    ),
-  );
+  const hashes: Uint8Array[] = [];
+  for (const range of ranges) {
+    const subtrees: Uint8Array[] = [];
+    for (const subtree of completeSubtreesOf(range)) subtrees.push(await hashOf(subtree, read));
+    hashes.push(joinFromRight(subtrees));
+  }
+  return hashes;
 }
 
 // A subtree's hash is found in the tile at the nearest tile level below it, from a run of 2^(height mod 8) hashes.
@@ -73,10 +76,10 @@ async function hashOf({ height, position }: Subtree, readTile: ReadTile): Promis
 
 // One proof needs the same tile several times; it is read once.
 function remember(readTile: ReadTile): ReadTile {
-  const tiles = new Map<string, Promise<Uint8Array | undefined>>();
-  return (level, index) => {
+  const tiles = new Map<string, Uint8Array | undefined>();
+  return async (level, index) => {
     const key = `${String(level)}/${String(index)}`;
-    const known = tiles.get(key) ?? readTile(level, index);
+    const known = tiles.get(key) ?? (await readTile(level, index));
     tiles.set(key, known);
     return known;
   };

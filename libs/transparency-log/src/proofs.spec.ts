@@ -10,6 +10,7 @@ import {
   rootOfLeaves,
   verifyConsistency,
   verifyInclusion,
+  type ReadTile,
 } from './index.js';
 
 const SIZE = 1_300; // beyond the second full tile of level 0, so that level 1 has a partial one
@@ -136,6 +137,22 @@ describe('proofs', () => {
     const claim = { fromSize: 0, toSize: SIZE, fromRoot: EMPTY_ROOT, toRoot, hashes };
     expect(verifyConsistency(claim)).toEqual({ ok: true });
     expect(verifyConsistency({ ...claim, fromRoot: toRoot }).ok).toBe(false);
+  });
+
+  it('tiles are read one at a time: a transaction answers one question at a time', async () => {
+    let underWay = 0;
+    let most = 0;
+    const readTile: ReadTile = async (level, index) => {
+      most = Math.max(most, (underWay += 1));
+      const tile = await log.readTile(level, index);
+      await Promise.resolve();
+      underWay -= 1;
+      return tile;
+    };
+    await rootAtSize(SIZE - 1, readTile);
+    await makeInclusionProof(300, SIZE - 1, readTile);
+    await makeConsistencyProof(301, SIZE - 1, readTile);
+    expect(most).toBe(1);
   });
 
   it('a missing tile is an inconsistent log, not a shorter proof', async () => {

@@ -5,7 +5,7 @@ import { TILE_WIDTH, tileWidth } from './tiles.js';
 
 /**
  * Reads one stored tile: its hashes one after another, as many as are stored (a longer tile is cut to what a tree needs).
- * @returns undefined when there is none.
+ * Asked for one tile at a time. @returns undefined when there is none.
  */
 export type ReadTile = (level: number, index: number) => Promise<Uint8Array | undefined>;
 
