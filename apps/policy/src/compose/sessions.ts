@@ -1,4 +1,6 @@
+import { toPublicError } from '@keymesh/contracts';
 import { MINUTE } from '@keymesh/kernel';
+import type { Logger } from '@keymesh/service-kit';
 import { makeFailedAttempts } from '@keymesh/mesh';
 import { tellingInForce } from '../domain/in-force.js';
 import { fetchJson } from '../identity/fetch-json.js';
@@ -18,13 +20,14 @@ export function sessionOperations(ports: PolicyPorts): SessionOperations {
   const { meshId } = kit.config.trustRoot;
   const told = tellingInForce(ports);
   const privateKey = (keyId: string) => kit.channelKeys.privateKey(keyId);
+  const verifyToken = makeVerifyToken({ fetchJson, clock, onUnavailable: tellUnavailable(kit.logger) });
   return {
     openSession: told(
       makeOpenSession({
         ...ports,
         openRequest: makeOpenRequest({ meshId, privateKey, clock }),
         guesses: makeFailedAttempts({ clock, longestMs: MINUTE }),
-        proveIdentity: makeProveIdentity({ verifyToken: makeVerifyToken({ fetchJson, clock }), clock }),
+        proveIdentity: makeProveIdentity({ verifyToken, clock }),
       }),
     ),
     closeSession: told(makeCloseSession(ports)),
@@ -32,3 +35,12 @@ export function sessionOperations(ports: PolicyPorts): SessionOperations {
     listIdentityRules: makeListIdentityRules(ports),
   };
 }
+
+/** An issuer is an operator's to mend: the log says which one and what is wrong, and nothing of what it answered. */
+const tellUnavailable =
+  (logger: Pick<Logger, 'warn'>) =>
+  (issuer: string, error: unknown): void =>
+    logger.warn(
+      { issuer, err: error },
+      `keys of an issuer could not be fetched: ${toPublicError(error).message}`,
+    );

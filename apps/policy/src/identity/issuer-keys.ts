@@ -19,10 +19,17 @@ interface Fetched {
   readonly fetchedAtMs: number;
 }
 
+export interface IssuerKeysPorts {
+  readonly fetchJson: FetchJson;
+  readonly clock: Clock;
+  /** Its keys could not be had just now. Who asks is told nothing of it, so that somebody has to be. */
+  readonly onUnavailable?: (issuer: string, error: unknown) => void;
+}
+
 /** The keys of a rule's issuer: pinned in it, or fetched where it says, kept, and fetched anew when a token has a key that is not among them. */
 export function makeIssuerKeys(
   { issuer, keys: source }: Pick<TokenIdentity, 'issuer' | 'keys'>,
-  { fetchJson, clock }: { readonly fetchJson: FetchJson; readonly clock: Clock },
+  { fetchJson, clock, onUnavailable }: IssuerKeysPorts,
 ): FindIssuerKey {
   if (source.from === 'pinned') return createLocalJWKSet(publicKeys(source));
   let known: Fetched | undefined;
@@ -39,7 +46,7 @@ export function makeIssuerKeys(
       if (clock.monotonic() - askedAtMs < COOLDOWN_MS) return;
       askedAtMs = clock.monotonic();
       asking = ask()
-        .catch(() => undefined)
+        .catch((error: unknown) => onUnavailable?.(issuer, error))
         .finally(() => (asking = undefined));
     }
     await asking;
@@ -64,14 +71,22 @@ export function makeIssuerKeys(
 async function discover(issuer: string, fetchJson: FetchJson): Promise<string> {
   const document = await fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
   const { issuer: says, jwks_uri: uri } = isObject(document) ? document : {};
-  if (says !== issuer || typeof uri !== 'string') throw failure('UNAVAILABLE');
+  if (says !== issuer || typeof uri !== 'string')
+    throw failure('UNAVAILABLE', {
+      publicMessage: 'Its discovery document is not of this issuer, or names no keys.',
+      details: { problem: 'discovery' },
+    });
   return uri;
 }
 
 // INVARIANT: only public signature keys are looked at; a symmetric key in a key set never verifies anything.
 function publicKeys(document: unknown): JSONWebKeySet {
   const keys = isObject(document) && Array.isArray(document.keys) ? (document.keys as unknown[]) : undefined;
-  if (keys === undefined) throw failure('UNAVAILABLE');
+  if (keys === undefined)
+    throw failure('UNAVAILABLE', {
+      publicMessage: 'What it answered is no set of keys.',
+      details: { problem: 'no-key-set' },
+    });
   const usable = keys.filter(
     (key): key is JSONWebKeySet['keys'][number] =>
       isObject(key) && ['RSA', 'EC', 'OKP'].includes(String(key.kty)) && !Object.hasOwn(key, 'd'),

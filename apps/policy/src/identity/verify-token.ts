@@ -2,8 +2,7 @@ import { MAX_TOKEN_CHARS, type TokenIdentity } from '@keymesh/contracts';
 import { KeymeshError, SECOND, type Clock } from '@keymesh/kernel';
 import type { IdentityRule } from '@keymesh/policy-engine';
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
-import type { FetchJson } from './fetch-json.js';
-import { makeIssuerKeys, type FindIssuerKey } from './issuer-keys.js';
+import { makeIssuerKeys, type FindIssuerKey, type IssuerKeysPorts } from './issuer-keys.js';
 
 /** How far an issuer's clock may be from ours. */
 const SKEW_SECONDS = 30;
@@ -39,10 +38,7 @@ export type VerifyToken = (token: string, rules: readonly IdentityRule[]) => Pro
 /** Issuers whose keys are held; the oldest gives way. Operators name them, so they are few. */
 const MAX_SOURCES = 200;
 
-export function makeVerifyToken(ports: {
-  readonly fetchJson: FetchJson;
-  readonly clock: Clock;
-}): VerifyToken {
+export function makeVerifyToken(ports: IssuerKeysPorts): VerifyToken {
   const sources = new Map<string, FindIssuerKey>();
   const keysOf = ({ issuer, keys }: TokenIdentity): FindIssuerKey => {
     const name = sourceOf({ issuer, keys });

@@ -1,5 +1,6 @@
 import { createPublicKey, generateKeyPairSync, randomUUID, type KeyObject } from 'node:crypto';
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { SignJWT, type JWK, type JWTHeaderParameters, type JWTPayload } from 'jose';
 
@@ -24,26 +25,28 @@ function generate(alg: Algorithm): KeyObject {
   return generateKeyPairSync('rsa', { modulusLength: 2_048 }).privateKey;
 }
 
-/** An issuer as they are: discovery and keys over HTTP, on the loopback. */
+/** An issuer as they are: discovery and keys over HTTP or, with a certificate, HTTPS, on the loopback. */
 export interface LocalIssuer {
   readonly url: string;
   /** Published, newest first. */
   keys: IssuerKey[];
   /** Answers instead, by path; a text that begins with http redirects there. */
-  answer: ((path: string) => string | undefined) | undefined;
+  answer: ((path: string) => string | Promise<string> | undefined) | undefined;
   /** How often it was asked for anything. */
   asked: number;
   stop(): Promise<void>;
 }
 
-export async function startLocalIssuer(): Promise<LocalIssuer> {
-  const server = createServer((request, response) => {
+export async function startLocalIssuer(tls?: Readonly<Record<'cert' | 'key', string>>): Promise<LocalIssuer> {
+  const answer: RequestListener = (request, response) => {
     const path = request.url ?? '';
     issuer.asked += 1;
-    const body = issuer.answer?.(path) ?? documentAt(path);
-    if (body.startsWith('http')) response.writeHead(302, { location: body }).end();
-    else response.setHeader('content-type', 'application/json').end(body);
-  });
+    void Promise.resolve(issuer.answer?.(path) ?? documentAt(path)).then((body) => {
+      if (body.startsWith('http')) response.writeHead(302, { location: body }).end();
+      else response.setHeader('content-type', 'application/json').end(body);
+    });
+  };
+  const server = tls === undefined ? createServer(answer) : createTlsServer(tls, answer);
   const documentAt = (path: string): string =>
     JSON.stringify(
       path === '/.well-known/openid-configuration'
@@ -52,7 +55,7 @@ export async function startLocalIssuer(): Promise<LocalIssuer> {
     );
   await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
   const issuer: LocalIssuer = {
-    url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
     keys: [makeIssuerKey()],
     answer: undefined,
     asked: 0,
