@@ -13,6 +13,7 @@ import {
   utf8,
 } from '@keymesh/kernel';
 import { hkdf, recipientExporter } from '../../libs/channel/test/rfc9180.ts';
+import { sealedRequestVector, sessionRequestVectors } from './sealed-request-vectors.mjs';
 
 const GOLDEN = join(import.meta.dirname, '../../libs/channel/test/golden/channel-v1.json');
 const HOUR = 3_600_000;
@@ -38,6 +39,8 @@ export function channelVectors() {
     statement: { ...statementOf(golden), refused: refusedStatements(golden) },
     setup: { ...setup, refused: refusedSetups(golden, info) },
     messages: golden.messages.map((message) => messageOf(golden, opened, message)),
+    sealedRequest: sealedRequestVector(),
+    sessionRequest: sessionRequestVectors(),
   };
   return `${JSON.stringify(content, null, 2)}\n`;
 }

@@ -3,7 +3,8 @@
 import json
 import sys
 
-from channel import SUITE, Rejected, Session, b64u, key_id, lp, public_half, read_frame, read_statement, sign
+from channel import SUITE, Rejected, Session, b64u, from_b64u, key_id, lp, public_half, read_frame, read_statement, sign
+from sealed_request import asker_of, covered_by_certificate, covered_by_proof, seal, session_request
 
 
 def unhex(text):
@@ -75,13 +76,48 @@ def check_message(session, message):
     read_frame(reply["partsHeader"], opened)
 
 
+def check_sealed_request(vector):
+    mesh, service = from_b64u(vector["meshPublicKey"]), vector["service"]
+    public_key, _ = read_statement(vector["statement"], mesh, service, vector["now"])
+    same("service key of the sealed request", public_key.hex(), vector["servicePublicKey"])
+    same("its key id", key_id(public_key).hex(), vector["keyId"])
+    ephemeral = SUITE.kem.derive_key_pair(unhex(vector["ephemeralIkm"]))
+    info, sealed = seal(vector["operation"], service, public_key, unhex(vector["plaintext"]), ephemeral)
+    same("info of the sealed request", info.hex(), vector["info"])
+    same("sealed request", b64u(sealed), vector["sealed"])
+    same("enc of the sealed request", sealed[:32].hex(), vector["enc"])
+
+
+def check_session_request(vectors):
+    seed = unhex(vectors["channelSeed"])
+    for kind in ("token", "certificate"):
+        vector = vectors[kind]
+        request = vector["request"]
+        keys = request["meshId"], request["nkey"]
+        proof = {kind: request[kind]}
+        covered = covered_by_proof(*keys, request["channelKey"], proof)
+        same(f"what proves a {kind}", lp("keymesh/v1/session-request", covered).hex(), vector["signed"])
+        same(f"request by {kind}", session_request(*keys, seed, proof), request)
+        same("asker", asker_of(request["nkey"]), vectors["asker"])
+    certificate = vectors["certificate"]["request"]["certificate"]
+    made = covered_by_certificate(*keys, request["channelKey"], certificate["notAfter"])
+    same("what a certificate signs", made.hex(), vectors["certificate"]["signedByItsKey"])
+
+
 def main(path):
     with open(path, encoding="utf-8") as file:
         vectors = json.load(file)
     session = check_setup(vectors["setup"], check_statement(vectors))
     for message in vectors["messages"]:
         check_message(session, message)
-    counts = {"refusedStatements": len(vectors["statement"]["refused"]), "messages": len(vectors["messages"])}
+    check_sealed_request(vectors["sealedRequest"])
+    check_session_request(vectors["sessionRequest"])
+    counts = {
+        "refusedStatements": len(vectors["statement"]["refused"]),
+        "messages": len(vectors["messages"]),
+        "sealedRequests": 1,
+        "sessionRequests": 2,
+    }
     print(json.dumps(counts))
 
 

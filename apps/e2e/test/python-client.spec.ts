@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
@@ -44,7 +44,12 @@ const retrieve = async (profile: string, ...names: readonly string[]) => {
 it('makes and checks every vector of docs/reference/vectors/channel.json', async () => {
   const result = await python('check_vectors.py', join(REPOSITORY, 'docs/reference/vectors/channel.json'));
   expect(result).toMatchObject({ code: 0, stderr: '' });
-  expect(JSON.parse(result.stdout.toString())).toEqual({ refusedStatements: 13, messages: 3 });
+  expect(JSON.parse(result.stdout.toString())).toEqual({
+    refusedStatements: 13,
+    messages: 3,
+    sealedRequests: 1,
+    sessionRequests: 2,
+  });
 });
 
 it('retrieves the exact bytes through the channel, several requests in one session', async () => {
@@ -75,6 +80,51 @@ it('reads a refusal inside the channel', async () => {
   ]);
   expect((await retrieve('py-auditor', NAME)).lines).toEqual([{ name: NAME, error: 'DENIED' }]);
 }, 60_000);
+
+const issuerKey = generateKeyPairSync('ed25519').privateKey;
+const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+/** SOURCE: RFC 7515 section 3.1. */
+function makeToken(key: KeyObject = issuerKey): string {
+  const now = Math.floor(Date.now() / 1_000);
+  const claims = { iss: 'ci', aud: 'keymesh', sub: 'py-reader', iat: now, exp: now + 300 };
+  const input = `${part({ alg: 'EdDSA' })}.${part(claims)}`;
+  return `${input}.${sign(null, Buffer.from(input), key).toString('base64url')}`;
+}
+
+it('opens a session with a token by a sealed request, and retrieves with its keys', async () => {
+  const { x } = issuerKey.export({ format: 'jwk' });
+  const keys = { from: 'pinned', keys: [{ kty: 'OKP', crv: 'Ed25519', x }] };
+  const identity = { kind: 'token', issuer: 'ci', audience: 'keymesh', claims: { sub: 'py-reader' }, keys };
+  const file = async (name: string, content: string): Promise<string> => {
+    await writeFile(join(mesh.home, name), content);
+    return join(mesh.home, name);
+  };
+  const rule = await file('rule.json', JSON.stringify({ ruleId: 'py', principal: 'py-reader', identity }));
+  expect(await mesh.cli(['identity-rule', 'put', rule])).toMatchObject({ code: 0 });
+  const profile = JSON.parse(await readFile(join(mesh.home, 'profiles/py-reader.json'), 'utf8')) as Record<
+    string,
+    string
+  >;
+  const { natsUrl, meshId, meshPublicKey } = profile;
+  const place = await file('place.json', JSON.stringify({ natsUrl, meshId, meshPublicKey }));
+  const open = async (token: string): Promise<unknown> => {
+    const session = join(mesh.home, 'profiles/py-session.json');
+    const { code, stdout, stderr } = await python(
+      'open_session.py',
+      place,
+      await file('token', token),
+      session,
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    return JSON.parse(stdout.toString());
+  };
+  expect(await open(makeToken(generateKeyPairSync('ed25519').privateKey))).toEqual({
+    error: 'IDENTITY_REJECTED',
+  });
+  expect(await open(makeToken())).toMatchObject({ principal: 'py-reader' });
+  const exact = { name: NAME, version: 1, value: value.toString('base64'), sequence: 1 };
+  expect((await retrieve('py-session', NAME)).lines).toEqual([exact]);
+}, 90_000);
 
 it('opens no session to a key that another mesh key signed, and gets no authentic word with a stolen name', async () => {
   const profile = JSON.parse(await readFile(join(mesh.home, 'profiles/py-reader.json'), 'utf8')) as Record<

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Secret } from '@keymesh/kernel';
 import { readFileSync } from 'node:fs';
 import { codeOfAsync, handClock } from '../test/rig.js';
-import { importChannelKey, makeAcceptor, readChannelKey } from './index.js';
+import { importChannelKey, makeAcceptor, openSealedRequest, readChannelKey } from './index.js';
 
 // docs/reference/vectors/channel.json is what other implementations are written against: what it says is refused must be refused here. That it holds the
 // right values is seen by its generator (a second implementation) and by the golden file.
@@ -26,9 +26,27 @@ interface Vectors {
       readonly code: string;
     }[];
   };
+  readonly sealedRequest: {
+    readonly operation: string;
+    readonly meshPublicKey: string;
+    readonly statement: string;
+    readonly now: number;
+    readonly servicePrivateKey: string;
+    readonly plaintext: string;
+    readonly sealed: string;
+    readonly refused: readonly {
+      readonly why: string;
+      readonly operation: string;
+      readonly sealed: string;
+      readonly now: number;
+      readonly code: string;
+    }[];
+  };
 }
 const file = new URL('../../../docs/reference/vectors/channel.json', import.meta.url);
-const { now, meshPublicKey, statement, setup } = JSON.parse(readFileSync(file, 'utf8')) as Vectors;
+const { now, meshPublicKey, statement, setup, sealedRequest } = JSON.parse(
+  readFileSync(file, 'utf8'),
+) as Vectors;
 const read = (text: string, at: number) => readChannelKey(text, meshPublicKey, 'vault', at);
 
 async function accept(header: string, at: number): Promise<string> {
@@ -58,5 +76,25 @@ describe('the published vectors', () => {
 
   it.each(setup.refused)('hold a set-up that is refused: $why ($code)', async ({ header, now: at, code }) => {
     expect(await codeOfAsync(accept(header, at))).toBe(code);
+  });
+
+  const open = async ({ operation, sealed, now: at }: (typeof sealedRequest.refused)[number]) => {
+    const service = readChannelKey(
+      sealedRequest.statement,
+      sealedRequest.meshPublicKey,
+      'policy',
+      sealedRequest.now,
+    )!;
+    const privateKey = Uint8Array.from(Buffer.from(sealedRequest.servicePrivateKey, 'hex'));
+    const key = await importChannelKey(service, new Secret(privateKey, 'vectors'));
+    return Buffer.from(await openSealedRequest(operation, key, sealed, handClock(at))).toString('hex');
+  };
+
+  it('hold a sealed request that opens', async () => {
+    expect(await open({ ...sealedRequest, why: '', code: '' })).toBe(sealedRequest.plaintext);
+  });
+
+  it.each(sealedRequest.refused)('hold a sealed request that is refused: $why ($code)', async (refused) => {
+    expect(await codeOfAsync(open(refused))).toBe(refused.code);
   });
 });

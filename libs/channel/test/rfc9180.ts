@@ -48,13 +48,13 @@ const publicKeyOf = (raw: Uint8Array) =>
     type: 'spki',
   });
 
-/** The recipient's export function of a base-mode set-up. */
-export function recipientExporter(
+/** Both ends' key schedule of base mode, as the recipient has it: expands its secrets by their labels. */
+function recipientSchedule(
   privateKey: Uint8Array,
   publicKey: Uint8Array,
   encapsulated: Uint8Array,
   info: Uint8Array,
-): (context: string, size: number) => Buffer {
+): (label: string, size: number) => Buffer {
   const dh = diffieHellman({ privateKey: privateKeyOf(privateKey), publicKey: publicKeyOf(encapsulated) });
   const kemContext = Buffer.concat([encapsulated, publicKey]);
   const eaePrk = labeledExtract(kemSuite, empty, 'eae_prk', dh);
@@ -63,8 +63,21 @@ export function recipientExporter(
   const infoHash = labeledExtract(hpkeSuite, empty, 'info_hash', info);
   const context = Buffer.concat([Buffer.of(0), pskIdHash, infoHash]);
   const secret = labeledExtract(hpkeSuite, sharedSecret, 'secret', empty);
-  const exporterSecret = labeledExpand(hpkeSuite, secret, 'exp', context, 32);
+  return (label, size) => labeledExpand(hpkeSuite, secret, label, context, size);
+}
+
+type SetUp = Parameters<typeof recipientSchedule>;
+
+/** The recipient's export function of a base-mode set-up. */
+export function recipientExporter(...setUp: SetUp): (context: string, size: number) => Buffer {
+  const exporterSecret = recipientSchedule(...setUp)('exp', 32);
   return (label, size) => labeledExpand(hpkeSuite, exporterSecret, 'sec', Buffer.from(label), size);
+}
+
+/** Key and nonce of the first message that is sealed with a base-mode set-up (section 5.2: the base nonce, the sequence being 0). */
+export function recipientKey(...setUp: SetUp): { readonly key: Buffer; readonly nonce: Buffer } {
+  const expand = recipientSchedule(...setUp);
+  return { key: expand('key', 32), nonce: expand('base_nonce', 12) };
 }
 
 /** HKDF-SHA256 in one call. */
