@@ -26,6 +26,7 @@ export * from './credential-types.js';
 export * from './credential-shapes.js';
 export * from './credential-policy.js';
 export * from './operations/vault.js';
+export * from './operations/vault-lifecycle.js';
 export * from './operations/vault-versions.js';
 export * from './operations/vault-batch.js';
 export * from './operations/vault-leases.js';
