@@ -3,7 +3,8 @@ import type { Clock } from '@keymesh/kernel';
 import { consumeBatches, type Consumption, type Delivery, type MeshConnection } from '@keymesh/mesh';
 import type { DataSource } from 'typeorm';
 import { adoptJournal } from '../operations/adopt-journal.js';
-import type { Integrated, LedgerWriter } from '../operations/integrate-packs.js';
+import type { Integrated } from '../operations/commit-packs.js';
+import type { LedgerWriter } from '../operations/integrate-packs.js';
 import { readStreamEnds, resetConsumer } from '../transport/jetstream-api.js';
 
 /** Journal bytes in one transaction: some thousands of records. */

@@ -1,6 +1,6 @@
 import { STREAMS, type StreamDeclaration } from '@keymesh/contracts';
 import { SECOND } from '@keymesh/kernel';
-import type { Integrated } from '../operations/integrate-packs.js';
+import type { Integrated } from '../operations/commit-packs.js';
 import { makeFeed } from '../operations/publish-feed.js';
 import { reportSilentChains } from '../operations/report-silent-chains.js';
 import type { Leadership } from '../store/leadership.js';
