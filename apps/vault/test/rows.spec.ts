@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { eventually, expectCode, startTestPostgres, type TestPostgres } from '@keymesh/testing';
 import { API_KEY, callBy, text, textOf } from './fakes.js';
 import { openPostgresVault, type PostgresVault } from './support/postgres-vault.js';
@@ -89,6 +89,28 @@ describe('rows', () => {
     );
     await eventually(() => expectCode(retrieve(), 'CREDENTIAL_DAMAGED'), { timeoutMs: 2_000 });
     expect(await retrieve(`${name}-two`)).toBe(`${API_KEY}-two`);
+  });
+
+  it('that are read for the first time together share a statement, and one that is damaged fails alone', async () => {
+    const all = Array.from({ length: 20 }, (_, at) => `${name}-${String(at)}`);
+    const stored = await Promise.all(all.map((of) => store(of, `${API_KEY}-${of}`)));
+    await sql(
+      'UPDATE credential_version SET ciphertext = set_byte(ciphertext, 100, get_byte(ciphertext, 100) # 1) WHERE credential_id = $1',
+      stored[7]?.credentialId,
+    );
+    // The index has read them all: what is asked from here on is asked for versions.
+    for (const of of all) await vault.index.findByName(of);
+    const asked = jest.spyOn(vault.dataSource, 'query');
+    const read = await Promise.allSettled(all.map(retrieve));
+    const statements = asked.mock.calls.filter(([text]) => text.includes('credential_version v'));
+    asked.mockRestore();
+    read.forEach((result, at) => {
+      if (at === 7) expect(result).toMatchObject({ reason: { code: 'CREDENTIAL_DAMAGED' } });
+      else expect(result).toEqual({ status: 'fulfilled', value: `${API_KEY}-${all[at] ?? ''}` });
+    });
+    // The one that is damaged may have to be asked for again while the change of its row is on its way.
+    expect(statements.length).toBeGreaterThan(0);
+    expect(statements.length).toBeLessThan(10);
   });
 
   it('are refused for a store as well, so that damage is not built upon', async () => {

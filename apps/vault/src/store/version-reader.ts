@@ -6,6 +6,7 @@ import { liveStageOf, type Credential, type CredentialVersion } from '../domain/
 import type { ListVersions, VersionReader } from '../domain/ports.js';
 import type { RowSeal } from '../domain/row-mac.js';
 import { CredentialVersionEntity } from './entities/credential-version.entity.js';
+import { makeGathered } from './gathered.js';
 import { openVersionRow } from './sealed-rows.js';
 
 /** A version row and the credential's revision in the same snapshot. */
@@ -56,25 +57,52 @@ export function makeVersionReader({ loadVersion, maxBytes, onRead }: VersionRead
   };
 }
 
-const ONE = `
-  SELECT v.*, c.revision AS credential_revision
-  FROM credential_version v JOIN credential c USING (credential_id)
-  WHERE v.credential_id = $1 AND v.version = $2`;
+const THESE = `
+  SELECT asked.at, v.*, c.revision AS credential_revision
+  FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS asked (credential_id, version, at)
+  JOIN credential_version v USING (credential_id, version) JOIN credential c USING (credential_id)`;
+/** Versions of one statement: a value may have most of a mebibyte. */
+const AT_ONCE = 32;
 
-/** The port {@link LoadVersion} over Postgres: one statement, so that row and revision are of one snapshot. */
-export const makeLoadVersion =
-  (dataSource: DataSource, seal: RowSeal): LoadVersion =>
-  (credentialId, version) =>
-    inStore(async () => {
-      const [raw] = await dataSource.query<Record<string, unknown>[]>(ONE, [credentialId, version]);
-      if (raw === undefined) return undefined;
-      return {
-        version: openVersionRow(seal, entityOf(raw)),
-        credentialRevision: Number(raw.credential_revision),
-      };
-    });
+type Raw = Readonly<Record<string, unknown>>;
+interface Place {
+  readonly credentialId: string;
+  readonly version: number;
+}
 
-const entityOf = (raw: Record<string, unknown>): CredentialVersionEntity =>
+/**
+ * The port {@link LoadVersion} over Postgres: one statement, so that row and revision are of one snapshot. First reads that come together
+ * share it: a statement costs more than all the rest of a read.
+ */
+export function makeLoadVersion(dataSource: DataSource, seal: RowSeal): LoadVersion {
+  const read = makeGathered<Place, Raw | undefined>(
+    (places) => inStore(() => readRows(dataSource, places)),
+    AT_ONCE,
+  );
+  return async (credentialId, version) => {
+    const raw = await read({ credentialId, version });
+    if (raw === undefined) return undefined;
+    return {
+      version: openVersionRow(seal, entityOf(raw)),
+      credentialRevision: Number(raw.credential_revision),
+    };
+  };
+}
+
+/** @returns a row for each place, in their order. */
+async function readRows(
+  dataSource: DataSource,
+  places: readonly Place[],
+): Promise<readonly (Raw | undefined)[]> {
+  const raws = await dataSource.query<Raw[]>(THESE, [
+    places.map(({ credentialId }) => credentialId),
+    places.map(({ version }) => version),
+  ]);
+  const found = new Map(raws.map((raw) => [Number(raw.at), raw]));
+  return places.map((_, at) => found.get(at + 1));
+}
+
+const entityOf = (raw: Raw): CredentialVersionEntity =>
   ({
     credentialId: raw.credential_id,
     version: raw.version,
