@@ -1,10 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { findHome } from '@keymesh/client';
+import { findHome, profileSchema } from '@keymesh/client';
 import { failure } from '@keymesh/contracts';
 import { z } from 'zod';
 
-const meshFacts = z.object({ meshId: z.string(), httpPort: z.int(), natsUrl: z.string() });
+const meshFacts = z.object({
+  meshId: z.string(),
+  httpPort: z.int(),
+  natsUrl: z.string(),
+  natsTls: profileSchema.shape.tls,
+});
 /** Facts that the launcher leaves in `mesh.json`; nothing secret. */
 export type MeshFacts = z.output<typeof meshFacts>;
 

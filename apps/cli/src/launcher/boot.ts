@@ -62,6 +62,7 @@ export async function bootMesh(boot: Boot): Promise<Facts> {
   const facts: Facts = {
     meshId: trust.meshId,
     natsUrl: bus.url,
+    natsTls: natsTlsOf(config),
     httpPort,
     logOrigin: logOriginOf(trust.meshId),
     ...(bus.port === undefined ? {} : { natsPort: bus.port }),
@@ -119,7 +120,8 @@ async function startBus(
   }
   const { keeper, port } = await keepNats({ config, home, step, warn, ...memory }, identities);
   keepers.set('nats', keeper);
-  return { url: `nats://127.0.0.1:${String(port)}`, port };
+  const scheme = config.natsTls === undefined ? 'nats' : 'tls';
+  return { url: `${scheme}://127.0.0.1:${String(port)}`, port };
 }
 
 async function startServices(boot: Boot, places: Places): Promise<void> {

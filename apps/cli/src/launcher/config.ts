@@ -1,6 +1,8 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { cliHome } from '../config.js';
+import { homeAt } from './home.js';
+import type { ServerTls } from './nats-tls.js';
 import { failure } from '@keymesh/contracts';
 import { z } from 'zod';
 
@@ -27,6 +29,8 @@ export interface LauncherConfig {
   readonly ports: { readonly http: PortWish; readonly nats: PortWish; readonly postgres: PortWish };
   /** A NATS server of the user's; absent: a child process. */
   readonly natsUrl: string | undefined;
+  /** TLS of the child: with a certificate made here, or with the operator's files. Undefined: plain, on loopback. */
+  readonly natsTls: 'made' | ServerTls | undefined;
   /** A Postgres of the user's (an admin's URL); absent: the embedded one. */
   readonly database: { readonly url: string; readonly passwordFile: string | undefined } | undefined;
   readonly natsServer: string;
@@ -74,6 +78,10 @@ const variables = z.object({
   KEYMESH_POSTGRES_PORT: port(7432),
   KEYMESH_AUTO_PORTS: flag,
   KEYMESH_NATS_URL: urlOf('nats:', 'tls:'),
+  KEYMESH_NATS_TLS: z.enum(['on', 'off'], { error: 'must be on or off' }).default('off'),
+  KEYMESH_NATS_SERVER_CERT_FILE: z.string().optional(),
+  KEYMESH_NATS_SERVER_KEY_FILE: z.string().optional(),
+  KEYMESH_NATS_CA_FILE: z.string().optional(),
   KEYMESH_DATABASE_URL: urlOf('postgres:', 'postgresql:'),
   KEYMESH_DATABASE_PASSWORD_FILE: z.string().optional(),
   KEYMESH_KMS: z.string().default('local'),
@@ -129,9 +137,11 @@ export function parseLauncherConfig(env: NodeJS.ProcessEnv, args: readonly strin
     });
   }
   const v = parsed.data;
+  const natsTls = natsTlsChoice(v);
+  const home = cliHome(v.KEYMESH_HOME);
   const root = join(import.meta.dirname, '..', '..', '..', '..');
   return {
-    home: cliHome(v.KEYMESH_HOME),
+    home,
     root,
     autoPorts: v.KEYMESH_AUTO_PORTS === 'true' || args.includes('--auto-ports'),
     dev: args.includes('--dev'),
@@ -141,6 +151,7 @@ export function parseLauncherConfig(env: NodeJS.ProcessEnv, args: readonly strin
       postgres: { variable: 'KEYMESH_POSTGRES_PORT', what: 'Postgres', port: v.KEYMESH_POSTGRES_PORT },
     },
     natsUrl: v.KEYMESH_NATS_URL,
+    natsTls,
     database:
       v.KEYMESH_DATABASE_URL === undefined
         ? undefined
@@ -157,9 +168,39 @@ export function parseLauncherConfig(env: NodeJS.ProcessEnv, args: readonly strin
     // Plain replies only where nobody but this machine can listen.
     plainReply: v.KEYMESH_PLAIN_REPLY ?? (v.KEYMESH_NATS_URL === undefined ? 'allow' : 'never'),
     logLevel: v.KEYMESH_LOG_LEVEL,
-    passed: { ...picked(env, PASSED), ...picked(env, TUNING) },
+    passed: {
+      ...picked(env, PASSED),
+      ...picked(env, TUNING),
+      ...(natsTls === undefined ? {} : { KEYMESH_NATS_CA_FILE: caFileOf(v, home) }),
+    },
   };
 }
+
+/** @throws CONFIG_INVALID for half of what TLS of the embedded server takes, or for a server that is not ours. */
+function natsTlsChoice(v: z.output<typeof variables>): LauncherConfig['natsTls'] {
+  const { KEYMESH_NATS_SERVER_CERT_FILE: certFile, KEYMESH_NATS_SERVER_KEY_FILE: keyFile } = v;
+  const refuse = (publicMessage: string) => failure('CONFIG_INVALID', { publicMessage });
+  const isNamed = certFile !== undefined || keyFile !== undefined;
+  if (v.KEYMESH_NATS_TLS === 'off') {
+    if (!isNamed) return undefined;
+    throw refuse('KEYMESH_NATS_SERVER_CERT_FILE and KEYMESH_NATS_SERVER_KEY_FILE need KEYMESH_NATS_TLS=on.');
+  }
+  if (v.KEYMESH_NATS_URL !== undefined)
+    throw refuse(
+      'KEYMESH_NATS_TLS is for the embedded NATS server. With KEYMESH_NATS_URL set TLS up there, and give tls:// and KEYMESH_NATS_CA_FILE here.',
+    );
+  const caFile = v.KEYMESH_NATS_CA_FILE;
+  if (!isNamed && caFile === undefined) return 'made';
+  if (certFile === undefined || keyFile === undefined || caFile === undefined)
+    throw refuse(
+      'A certificate of your own takes KEYMESH_NATS_SERVER_CERT_FILE, KEYMESH_NATS_SERVER_KEY_FILE and KEYMESH_NATS_CA_FILE, its authority. With none of them one is made.',
+    );
+  return { certFile: resolve(certFile), keyFile: resolve(keyFile) };
+}
+
+/** By its whole path: children and profiles are elsewhere. */
+const caFileOf = ({ KEYMESH_NATS_CA_FILE: own }: z.output<typeof variables>, home: string): string =>
+  own === undefined ? homeAt(home).natsTls.authority : resolve(own);
 
 /** @throws CONFIG_INVALID for a schedule without a place. */
 function backupOf(env: NodeJS.ProcessEnv, v: z.output<typeof variables>): LauncherConfig['backup'] {

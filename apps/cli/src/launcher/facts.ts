@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Profile } from '@keymesh/client';
 import type { LauncherConfig } from './config.js';
 import { readJson, writeWhole } from './files.js';
 import { readdressProfiles } from './genesis.js';
@@ -11,6 +12,8 @@ import { describeRootKey } from './service-environment.js';
 export interface Facts {
   readonly meshId: string;
   readonly natsUrl: string;
+  /** PEM files that clients of that server need; undefined: none. */
+  readonly natsTls?: Profile['tls'];
   readonly httpPort: number;
   /** Name of the audit log in its checkpoints. */
   readonly logOrigin: string;
@@ -30,7 +33,11 @@ export function rememberFacts(home: Home, facts: Facts): void {
     home,
     names.map((name) => name.slice(0, -'.json'.length)),
     facts.meshId,
-    facts.natsUrl,
+    // What profiles need for a server of the user's own, the user has said in them.
+    {
+      natsUrl: facts.natsUrl,
+      ...(facts.natsPort === undefined ? {} : { caFile: facts.natsTls?.caFile ?? null }),
+    },
   );
 }
 

@@ -143,16 +143,24 @@ function finishGenesis(home: Home, identities: Identities, trust: TrustRoot): Tr
   return trust;
 }
 
-/** Profiles of this mesh name its address: with another port than at the last start they are written anew. */
+/**
+ * Profiles of this mesh name its address and the authority of its server: with others than at the last start they are written anew.
+ * `caFile`: null for none; absent: what a profile says of TLS stays.
+ */
 export function readdressProfiles(
   home: Home,
   names: readonly string[],
   meshId: string,
-  natsUrl: string,
+  { natsUrl, caFile }: { readonly natsUrl: string; readonly caFile?: string | null },
 ): void {
   for (const name of names) {
     const profile = profileSchema.safeParse(readJson(home.profile(name)));
-    if (!profile.success || profile.data.meshId !== meshId || profile.data.natsUrl === natsUrl) continue;
-    writeWhole(home.profile(name), `${JSON.stringify({ ...profile.data, natsUrl }, null, 2)}\n`);
+    if (!profile.success || profile.data.meshId !== meshId) continue;
+    const { tls: { caFile: before, ...own } = {}, ...rest } = profile.data;
+    const now = caFile === undefined ? before : (caFile ?? undefined);
+    if (rest.natsUrl === natsUrl && before === now) continue;
+    const tls = { ...own, ...(now === undefined ? {} : { caFile: now }) };
+    const readdressed = { ...rest, natsUrl, ...(Object.keys(tls).length === 0 ? {} : { tls }) };
+    writeWhole(home.profile(name), `${JSON.stringify(readdressed, null, 2)}\n`);
   }
 }

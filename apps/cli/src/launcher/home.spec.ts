@@ -100,7 +100,7 @@ describe('KEYMESH_HOME', () => {
     const { meshId } = initialise();
     const operator = JSON.parse(readFileSync(home.profile('operator'), 'utf8')) as object;
     writeWhole(home.profile('elsewhere'), JSON.stringify({ ...operator, meshId: 'other' }));
-    readdressProfiles(home, ['operator', 'elsewhere', 'missing'], meshId, 'nats://127.0.0.1:9');
+    readdressProfiles(home, ['operator', 'elsewhere', 'missing'], meshId, { natsUrl: 'nats://127.0.0.1:9' });
     expect(JSON.parse(readFileSync(home.profile('operator'), 'utf8'))).toEqual({
       ...operator,
       natsUrl: 'nats://127.0.0.1:9',
@@ -108,6 +108,24 @@ describe('KEYMESH_HOME', () => {
     expect(JSON.parse(readFileSync(home.profile('elsewhere'), 'utf8'))).toMatchObject({
       natsUrl: 'nats://127.0.0.1:7422',
     });
+  });
+
+  it('tells its profiles the authority of its server, takes it back, and leaves a client’s own certificate', () => {
+    const { meshId } = initialise();
+    const natsUrl = 'nats://127.0.0.1:7422';
+    const tlsAfter = (caFile?: string | null): unknown => {
+      const bus = { natsUrl, ...(caFile === undefined ? {} : { caFile }) };
+      readdressProfiles(home, ['operator'], meshId, bus);
+      return (JSON.parse(readFileSync(home.profile('operator'), 'utf8')) as { tls?: unknown }).tls;
+    };
+    expect(tlsAfter('/ca.pem')).toEqual({ caFile: '/ca.pem' });
+    expect(tlsAfter()).toEqual({ caFile: '/ca.pem' });
+    expect(tlsAfter(null)).toBeUndefined();
+    const operator = JSON.parse(readFileSync(home.profile('operator'), 'utf8')) as object;
+    const own = { certFile: '/c.pem', keyFile: '/c.key' };
+    writeWhole(home.profile('operator'), JSON.stringify({ ...operator, tls: own }));
+    expect(tlsAfter('/ca.pem')).toEqual({ ...own, caFile: '/ca.pem' });
+    expect(tlsAfter(null)).toEqual(own);
   });
 
   it('never makes anew a file that is there, and never leaves half of one', () => {

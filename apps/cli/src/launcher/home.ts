@@ -17,6 +17,13 @@ export interface Home {
   readonly restoringFiles: string;
   readonly postgres: string;
   readonly nats: { readonly config: string; readonly accounts: string; readonly jetstream: string };
+  /** Of the embedded NATS server, where KEYMESH_NATS_TLS is on. */
+  readonly natsTls: {
+    readonly authority: string;
+    readonly authorityKey: string;
+    readonly certificate: string;
+    readonly key: string;
+  };
   readonly traces: string;
   /** Compiled JavaScript of the services; may be deleted. */
   readonly compileCache: string;
@@ -44,6 +51,12 @@ export const homeAt = (root: string): Home => ({
     accounts: join(root, 'nats', 'accounts.conf'),
     jetstream: join(root, 'nats', 'jetstream'),
   },
+  natsTls: {
+    authority: join(root, 'nats', 'tls', 'authority.pem'),
+    authorityKey: join(root, 'nats', 'tls', 'authority.key'),
+    certificate: join(root, 'nats', 'tls', 'server.pem'),
+    key: join(root, 'nats', 'tls', 'server.key'),
+  },
   traces: join(root, 'traces'),
   compileCache: join(root, 'cache'),
   secret: (owner, name) => join(root, 'secrets', owner, name),
@@ -60,6 +73,7 @@ export function makeHome(home: Home): void {
     'secrets',
     'nats',
     'nats/jetstream',
+    'nats/tls',
     'run',
     'logs',
     'profiles',

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { failure, SERVICES } from '@keymesh/contracts';
-import { systemClock } from '@keymesh/kernel';
+import { DAY, systemClock } from '@keymesh/kernel';
 import { makeBackupSchedule, type BackupSchedule } from './backup-schedule.js';
 import { createBackup } from './backup-tasks.js';
 import { bootMesh } from './boot.js';
@@ -11,6 +11,7 @@ import { meshHealth } from './health.js';
 import { homeAt, makeHome, type Home } from './home.js';
 import type { Keeper } from './keeper.js';
 import { takeLock } from './lock.js';
+import { isRenewalDue } from './nats-tls.js';
 import { makeSay, type Say } from './say.js';
 import { makeTraceStore } from './trace-store.js';
 
@@ -31,6 +32,7 @@ interface MeshState {
   facts?: Facts;
   http?: Server;
   backups?: BackupSchedule | undefined;
+  renewal?: NodeJS.Timeout | undefined;
 }
 
 /**
@@ -71,12 +73,14 @@ export function makeMesh(config: LauncherConfig): Mesh {
       onHttp: (server) => (state.http = server),
     });
     state.backups = scheduleBackups(config, home, say);
+    state.renewal = renewCertificate(config, home, () => keepers.get('nats')?.restart());
     return state.facts;
   };
 
   const stop = async (): Promise<void> => {
     state.stopping = true;
     state.backups?.stop();
+    clearInterval(state.renewal);
     await state.starting?.catch(() => undefined);
     await endParts(keepers);
     state.http?.closeAllConnections();
@@ -115,6 +119,18 @@ function scheduleBackups(config: LauncherConfig, home: Home, say: Say): BackupSc
   });
   void schedule.tick();
   return schedule;
+}
+
+/** The server reads its certificate when it starts, which takes a moment: clients come back by themselves. */
+function renewCertificate(
+  { natsTls }: LauncherConfig,
+  home: Home,
+  restartServer: () => Promise<void> | undefined,
+): NodeJS.Timeout | undefined {
+  if (natsTls !== 'made') return undefined;
+  return setInterval(() => {
+    if (isRenewalDue(home, systemClock)) void restartServer();
+  }, DAY);
 }
 
 async function endParts(keepers: ReadonlyMap<string, Keeper>): Promise<void> {

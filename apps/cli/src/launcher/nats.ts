@@ -14,6 +14,7 @@ import { readIfThere, readJson, writeWhole } from './files.js';
 import type { Home } from './home.js';
 import type { Identities } from './identities.js';
 import type { Running } from './keeper.js';
+import type { ServerTls } from './nats-tls.js';
 
 const START_TIMEOUT_MS = 60_000; // a large JetStream store takes its time to recover
 const STOP_STEPS = [
@@ -50,14 +51,20 @@ export const writeAccounts = (home: Home, identities: Identities): void =>
  */
 export async function runNats(
   home: Home,
-  options: { readonly binary: string; readonly port: number; readonly identities: Identities },
+  options: {
+    readonly binary: string;
+    readonly port: number;
+    readonly identities: Identities;
+    readonly tls: ServerTls | undefined;
+  },
 ): Promise<Running> {
-  const { binary, port, identities } = options;
+  const { binary, port, identities, tls } = options;
   const text = renderNatsConfig({
     host: '127.0.0.1',
     port,
     jetstreamDir: home.nats.jetstream,
     ...identities.nats,
+    ...(tls === undefined ? {} : { tls }),
   });
   const leftover = findLeftover(home);
   if (leftover !== undefined) {

@@ -1,8 +1,10 @@
+import { systemClock } from '@keymesh/kernel';
 import type { LauncherConfig, PortWish } from './config.js';
 import type { Home } from './home.js';
 import type { Identities } from './identities.js';
 import { makeKeeper, type Keeper } from './keeper.js';
 import { leftoverNatsPort, runNats } from './nats.js';
+import { ensureServerTls } from './nats-tls.js';
 import { choosePort, isPortFree } from './ports.js';
 import { leftoverPort, runPostgres } from './postgres.js';
 
@@ -31,7 +33,12 @@ export async function keepNats(step: ServerStep, identities: Identities): Promis
     makeKeeper({
       name: 'nats',
       say: warn,
-      start: () => runNats(home, { binary: config.natsServer, port, identities }),
+      // At each start: a certificate that nears its end is made anew.
+      start: () =>
+        runNats(home, {
+          ...{ binary: config.natsServer, port, identities },
+          tls: ensureServerTls(home, config, systemClock),
+        }),
     }),
   );
 }
