@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Secret } from '@keymesh/kernel';
 import { kmsUnavailable } from './kms-failures.js';
-import type { TransitAuth } from './settings.js';
+import type { TransitAuth } from './settings/vault-transit.js';
 
 /** A login is used for this part of its lease. */
 const LEASE_SHARE = 0.5;

@@ -2,7 +2,7 @@ import { concat, Secret } from '@keymesh/kernel';
 import { textOfContext } from './bound-context.js';
 import type { Kms, WrapContext } from './kms.js';
 import { errorNameOf, kmsUnavailable, notWrappedHere } from './kms-failures.js';
-import type { TransitAuth } from './settings.js';
+import type { TransitAuth } from './settings/vault-transit.js';
 import { makeTransitLogin } from './transit-login.js';
 
 export interface VaultTransitOptions {
