@@ -1,6 +1,7 @@
 import type { batchStoreCredentials } from '@keymesh/contracts';
 import type { Handler } from '@keymesh/mesh';
-import { storeItems, type StoreItemsPorts } from './store-items.js';
+import type { StoreItemsPorts } from './prepare-items.js';
+import { storeItems } from './store-items.js';
 
 /**
  * Stores many credentials, each by the rules of a single store, in one transaction with a record of each.

@@ -4,7 +4,8 @@ import { namespaceResource } from '../domain/access.js';
 import type { Attempt, Audited } from '../domain/audit-trail.js';
 import { namespaceOf } from '../domain/name.js';
 import { permitOn } from './permit.js';
-import { storeItems, type StoreItemsPorts } from './store-items.js';
+import type { StoreItemsPorts } from './prepare-items.js';
+import { storeItems } from './store-items.js';
 
 export interface ImportCredentialsPorts extends StoreItemsPorts {
   readonly audited: Audited;

@@ -6,7 +6,8 @@ import { canonicalName, namespaceOf } from '../domain/name.js';
 import { disposeValues } from '../domain/parts.js';
 import type { MetadataIndex, ValueVault } from '../domain/ports.js';
 import { credentialTypeOf } from '../domain/types/index.js';
-import { permitStore, prepareStore, storedReply, writeStore, type StorePorts } from './store-steps.js';
+import { permitStore, prepareStore, type StorePorts } from './store-steps.js';
+import { storedReply, writeStore } from './write-store.js';
 
 export interface StoreCredentialPorts extends StorePorts {
   readonly audited: Audited;
