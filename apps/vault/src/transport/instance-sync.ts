@@ -1,16 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { subjects } from '@keymesh/contracts';
-import { MINUTE, SECOND, toBase64Url, type Clock } from '@keymesh/kernel';
+import { toBase64Url, type Clock } from '@keymesh/kernel';
 import type { MeshConnection } from '@keymesh/mesh';
 import { CURRENCY_MS } from '../store/currency.js';
+import { makeAsking } from './acknowledgements.js';
+import { makeRollCall } from './roll-call.js';
 import { decodeSync, encodeSync, type SyncMessage, type SyncSeal } from './sync-message.js';
 
 const SUBJECT = subjects.invalidate('vault');
 const HELLO_EVERY_MS = CURRENCY_MS / 2;
-/** An instance not heard of for so long counts as absent. */
-const ABSENT_AFTER_MS = 5 * SECOND;
-/** It may be that only the broker keeps it from us: for so long what is taken away waits its full second, unless it said goodbye. */
-const FORGOTTEN_AFTER_MS = 10 * MINUTE;
 
 export interface InstanceSyncOptions {
   readonly connection: MeshConnection;
@@ -135,71 +133,6 @@ async function listen(
     clearInterval(timer);
     endReconnects();
   };
-}
-
-/** Which other instances there are. */
-function makeRollCall(clock: Clock) {
-  const heardAt = new Map<string, number>();
-  const gone = new Set<string>();
-  const heardSince = (ms: number): readonly string[] =>
-    [...heardAt].flatMap(([name, at]) => (at < clock.monotonic() - ms ? [] : [name]));
-  return {
-    heard: (name: string): void => void heardAt.set(name, clock.monotonic()),
-    left: (name: string): void => void gone.add(name),
-    present: (): readonly string[] => heardSince(ABSENT_AFTER_MS),
-    /** Those that may be serving. */
-    expected(): readonly string[] {
-      const present = heardSince(ABSENT_AFTER_MS);
-      const names = heardSince(FORGOTTEN_AFTER_MS).filter(
-        (name) => present.includes(name) || !gone.has(name),
-      );
-      for (const name of heardAt.keys()) {
-        if (names.includes(name)) continue;
-        heardAt.delete(name);
-        gone.delete(name);
-      }
-      return names;
-    },
-  };
-}
-
-/** Messages whose acknowledgement is waited for. @param send resolves when the server has the message */
-function makeAsking(send: (message: SyncMessage) => Promise<void>) {
-  const waiting = new Map<string, { readonly missing: Set<string>; readonly done: () => void }>();
-  return {
-    /** Sends a message and waits until these instances have acknowledged it, a second at most. @returns those that have not. */
-    async ask(
-      messageOf: (id: string) => SyncMessage,
-      asked: readonly string[],
-    ): Promise<ReadonlySet<string>> {
-      const id = toBase64Url(randomBytes(12));
-      const missing = new Set(asked);
-      await atMost(CURRENCY_MS, async () => {
-        const acknowledged =
-          missing.size === 0
-            ? Promise.resolve()
-            : new Promise<void>((done) => waiting.set(id, { missing, done }));
-        await send(messageOf(id));
-        await acknowledged;
-      });
-      waiting.delete(id);
-      return missing;
-    },
-    came(id: string, name: string): void {
-      const waiter = waiting.get(id);
-      waiter?.missing.delete(name);
-      if (waiter?.missing.size === 0) waiter.done();
-    },
-  };
-}
-
-/** Waits for `work`, at most `ms`; the full `ms` when it fails. */
-async function atMost(ms: number, work: () => Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work().catch(() => late), late]).finally(() => clearTimeout(timer));
 }
 
 function quietly(work: () => void): void {
