@@ -54,7 +54,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined;
+    throw failure('USAGE', { publicMessage: 'This is not an identity rule: it is not JSON.' });
   }
 }
 

@@ -74,6 +74,8 @@ export function makeProgram(): Command {
     program.addCommand(command);
   const strict = (command: Command): void => {
     command.exitOverride().configureOutput({ writeErr: () => undefined });
+    // Else a terminal of 80 columns breaks the summaries within words.
+    command.configureHelp({ minWidthToWrap: 20 });
     command.commands.forEach(strict);
   };
   strict(program);

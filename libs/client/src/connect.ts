@@ -1,5 +1,12 @@
 import { failure, type RequestInput, type ReplyOf, type RpcContract } from '@keymesh/contracts';
-import { fromBase64Url, Secret, signingKeyOf, systemClock, type SigningKey } from '@keymesh/kernel';
+import {
+  fromBase64Url,
+  KeymeshError,
+  Secret,
+  signingKeyOf,
+  systemClock,
+  type SigningKey,
+} from '@keymesh/kernel';
 import { connectMesh, makeCaller } from '@keymesh/mesh';
 import { findHome, profileName } from './config.js';
 import { makeCredentials, type CallOptions, type Credentials } from './credentials.js';
@@ -47,7 +54,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Keymesh> {
     ...(profile.tls === undefined ? {} : { tls: profile.tls }),
   }).catch((error: unknown) => {
     stop();
-    throw error;
+    throw toldOfLogin(profile, error);
   });
   const caller = makeCaller({
     connection,
@@ -91,6 +98,16 @@ function identifyByKeys({ name, principal, nkeySeed, channelSeed, session }: Pro
   const signingKey = signingKeyOf(seed);
   seed.dispose();
   return { principal, nkeySeed: Secret.fromText(nkeySeed, 'nkey-seed'), signingKey, stop: () => undefined };
+}
+
+/** The keys of a login that has ended are nobody's, and the mesh says no more than that. */
+function toldOfLogin(profile: Profile | IdentityProfile, error: unknown): unknown {
+  if (!KeymeshError.is(error) || error.code !== 'DENIED') return error;
+  if (!('session' in profile) || profile.session === undefined) return error;
+  return failure('DENIED', {
+    publicMessage: `The login of the profile "${profile.name}" was ended, or its principal is stopped; or the mesh’s policy service is away. Give \`keymesh login\` again.`,
+    cause: error,
+  });
 }
 
 async function identifyByProof(profile: IdentityProfile): Promise<Identified> {

@@ -11,6 +11,7 @@ export {
   profileSchema,
   readAnyProfile,
   readProfile,
+  requireProfileName,
   writeProfile,
   type IdentityProfile,
   type Profile,

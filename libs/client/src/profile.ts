@@ -46,6 +46,19 @@ export const identityProfileSchema = z.strictObject({
 export type IdentityProfile = z.output<typeof identityProfileSchema>;
 
 const pathOf = (home: string, name: string): string => join(home, 'profiles', `${name}.json`);
+const isProfileName = (name: string): boolean => /^[a-z0-9][a-z0-9._-]{0,63}$/.test(name);
+
+/**
+ * A name that a profile can have: it becomes a file name, and leads nowhere else.
+ * @throws USAGE. Ask before anything is done for the profile, so that nothing is done that nobody can use.
+ */
+export function requireProfileName(name: string): string {
+  if (isProfileName(name)) return name;
+  throw failure('USAGE', {
+    publicMessage:
+      'The name of a profile is up to 64 of a-z 0-9 . _ -, beginning with a letter or digit. Choose another one with --as.',
+  });
+}
 
 /**
  * Reads a profile with keys.
@@ -64,7 +77,7 @@ export async function readProfile(home: string, name: string): Promise<Profile> 
  * @throws PROFILE_NOT_FOUND, PROFILE_INVALID (damaged, or readable by others than its owner).
  */
 export async function readAnyProfile(home: string, name: string): Promise<Profile | IdentityProfile> {
-  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) throw failure('PROFILE_NOT_FOUND');
+  if (!isProfileName(name)) throw failure('PROFILE_NOT_FOUND');
   const path = pathOf(home, name);
   const file = await stat(path).catch(() => undefined);
   if (file === undefined) {
@@ -84,10 +97,10 @@ export async function readAnyProfile(home: string, name: string): Promise<Profil
   return parsed.data;
 }
 
-/** Writes a profile whole or not at all, mode 0600. Replaces one of the same name. */
+/** Writes a profile whole or not at all, mode 0600. Replaces one of the same name. @throws USAGE for a name that is no file's. */
 export async function writeProfile(home: string, profile: Profile | IdentityProfile): Promise<void> {
+  const path = pathOf(home, requireProfileName(profile.name));
   await mkdir(join(home, 'profiles'), { recursive: true, mode: 0o700 });
-  const path = pathOf(home, profile.name);
   const temporary = `${path}.${randomUUID()}`;
   await writeFile(temporary, `${JSON.stringify(profile, null, 2)}\n`, { mode: 0o600, flush: true });
   await rename(temporary, path);

@@ -341,7 +341,7 @@ export const ERROR_CATALOGUE = {
     503,
     5,
     true,
-    'No mesh answers here. Start it with `npm start`, or check KEYMESH_HOME.',
+    'No mesh answers there. On its machine start it with `npm start`, or check KEYMESH_HOME; elsewhere check --nats-url, or natsUrl of the profile.',
   ),
   PROFILE_NOT_FOUND: entry(
     404,

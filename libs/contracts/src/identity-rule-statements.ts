@@ -58,7 +58,13 @@ export const tokenIdentity = z
     issuer: z.string().min(1).max(512),
     audience: z.string().min(1).max(512),
     claims: z
-      .record(z.string().regex(/^[A-Za-z0-9_:./-]{1,64}$/), z.union([z.string().max(512), z.boolean()]))
+      .record(
+        z.string().regex(/^[A-Za-z0-9_:./-]{1,64}$/),
+        z.union(
+          [z.string().max(512), z.boolean()],
+          'a claim is a text of up to 512 characters, true or false',
+        ),
+      )
       .refine((claims) => Object.keys(claims).length >= 1, 'a rule names a claim: else it takes everybody')
       .refine((claims) => Object.keys(claims).length <= 8, 'at most 8 claims')
       .refine(

@@ -71,7 +71,7 @@ export const principalAttributes = z.strictObject({
   environment: label.optional(),
   /** CIDR blocks; absent: from anywhere. */
   networks: z
-    .array(z.union([z.cidrv4(), z.cidrv6()]))
+    .array(z.union([z.cidrv4(), z.cidrv6()], 'a network is a CIDR block, such as 10.0.0.0/8'))
     .min(1)
     .max(32)
     .optional(),

@@ -18,7 +18,7 @@ export function translateConnectError(error: unknown): KeymeshError<ErrorCode> {
   if (error instanceof errors.TimeoutError)
     return failure('MESH_NOT_RUNNING', {
       publicMessage:
-        'The NATS server did not let us in within 5 seconds: it cannot be reached, or the policy service, which it asks who may come in, does not answer. Try again; on the mesh’s host see `keymesh status`.',
+        'The NATS server did not let us in within 5 seconds: it cannot be reached, it wants another client certificate, or the policy service, which it asks who may come in, does not answer. Try again; on the mesh’s host see `keymesh status`.',
       cause: error,
     });
   return failure('MESH_NOT_RUNNING', { cause: error });

@@ -6,6 +6,7 @@ import { utf8 } from '@keymesh/kernel';
 import { parseNoteVerifier, verifyLog } from '@keymesh/transparency-log';
 import { Command, Option } from 'commander';
 import { makeCommand, runCommand, type CommonOptions } from '../command.js';
+import { wholeNumber } from '../option-values.js';
 import { note, print, printJson } from '../output.js';
 
 type AuditEvent = ReplyOf<typeof listAuditEvents>['events'][number];
@@ -38,10 +39,11 @@ function tail(): Command {
     .option('--count <n>', 'end after this many')
     .action(async (options: CommonOptions & { readonly from?: string; readonly count?: string }) => {
       await runCommand('audit tail', options, async (session) => {
+        const from = options.from === undefined ? undefined : wholeNumber('--from', options.from);
         const keymesh = await session.keymesh();
         const { treeSize } = await keymesh.call(listAuditEvents, { fromIndex: 0, limit: 1 });
-        let next = options.from === undefined ? Math.max(0, treeSize - 10) : Number(options.from);
-        let left = options.count === undefined ? Infinity : Number(options.count);
+        let next = from ?? Math.max(0, treeSize - 10);
+        let left = options.count === undefined ? Infinity : wholeNumber('--count', options.count);
         while (left > 0) {
           for await (const entry of entries(keymesh, next)) {
             next = entry.index + 1;
@@ -68,11 +70,17 @@ function line({ index, leaf, beside }: AuditEvent): string {
     outcome: string;
     principal?: string;
     code?: string;
+    facts?: Readonly<Record<string, unknown>>;
     resource?: { kind: string; id?: string; version?: number };
   };
   const resource = beside?.name ?? record.resource?.id ?? '';
   const version = record.resource?.version === undefined ? '' : ` v${record.resource.version}`;
-  return `${String(index).padStart(6)}  ${record.time}  ${record.outcome.padEnd(7)}  ${record.type.padEnd(26)}  ${(record.principal ?? '-').padEnd(16)}  ${resource}${version}${record.code === undefined ? '' : `  ${record.code}`}`;
+  // Why it was refused: a word of ours, never what somebody sent.
+  const reason = record.facts?.reason;
+  const told = [record.code, typeof reason === 'string' ? `(${reason})` : undefined]
+    .filter((part) => part !== undefined)
+    .join(' ');
+  return `${String(index).padStart(6)}  ${record.time}  ${record.outcome.padEnd(7)}  ${record.type.padEnd(26)}  ${(record.principal ?? '-').padEnd(16)}  ${resource}${version}${told === '' ? '' : `  ${told}`}`;
 }
 
 function exportLog(): Command {
@@ -85,7 +93,8 @@ function exportLog(): Command {
     .option('--from <index>', 'start at this index', '0')
     .action(async (options: CommonOptions & { readonly from: string }) => {
       await runCommand('audit export', options, async (session) => {
-        for await (const { leaf } of entries(await session.keymesh(), Number(options.from))) print(leaf);
+        const from = wholeNumber('--from', options.from);
+        for await (const { leaf } of entries(await session.keymesh(), from)) print(leaf);
       });
     });
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { writeProfile, type Profile } from '@keymesh/client';
+import { resolve } from 'node:path';
+import { requireProfileName, writeProfile, type Profile } from '@keymesh/client';
 import { enrolPrincipal, failure, type ReplyOf } from '@keymesh/contracts';
 import { KeymeshError, Secret, signingKeyOf, type SigningKey } from '@keymesh/kernel';
 import { callPlain, connectMesh } from '@keymesh/mesh';
@@ -8,6 +9,7 @@ import {
   isMeshKeyOfToken,
   meshIdOfHash,
   readEnrolmentToken,
+  readStatement,
   signStatement,
   type EnrolmentToken,
 } from '@keymesh/policy-engine';
@@ -48,6 +50,7 @@ export const enrolCommand = (): Command =>
     .option('--key <file>', 'its key (PEM)')
     .action(async (options: EnrolOptions) => {
       await runCommand('enrol', options, async (session) => {
+        if (options.as !== undefined) requireProfileName(options.as);
         const token = readEnrolmentToken(await tokenText(options));
         const natsUrl = options.natsUrl ?? (await session.facts()).natsUrl;
         const profile = await enrol(token, { natsUrl, ...tlsOf(options) }, options.as, session.home);
@@ -62,13 +65,14 @@ export const enrolCommand = (): Command =>
 /** Where the mesh is. */
 type Bus = Pick<Profile, 'natsUrl' | 'tls'>;
 
+/** Absolute: a profile is used from other folders than the one that it was made in. */
 function tlsOf({ ca, certificate, key }: EnrolOptions): Pick<Profile, 'tls'> {
   if (ca === undefined && certificate === undefined) return {};
   return {
     tls: {
-      ...(ca === undefined ? {} : { caFile: ca }),
-      ...(certificate === undefined ? {} : { certFile: certificate }),
-      ...(key === undefined ? {} : { keyFile: key }),
+      ...(ca === undefined ? {} : { caFile: resolve(ca) }),
+      ...(certificate === undefined ? {} : { certFile: resolve(certificate) }),
+      ...(key === undefined ? {} : { keyFile: resolve(key) }),
     },
   };
 }
@@ -93,7 +97,8 @@ async function enrol(
   const { principal } = token;
   const tokenKey = signingKeyOf(token.signSeed);
   const what = waitingKeys(token);
-  const keys = (await readPendingKeys(home, what)) ?? withStatement(token, tokenKey, makePendingKeys(null));
+  const waiting = await readPendingKeys(home, what);
+  const keys = isSaidOf(waiting, principal) ? waiting : withStatement(token, tokenKey, makePendingKeys(null));
   await writePendingKeys(home, what, keys);
   const reply = await sendCompletion(token, bus, keys);
   // The only thing that ties this connection to the mesh that the operator meant.
@@ -117,6 +122,17 @@ async function enrol(
 
 const waitingKeys = (token: EnrolmentToken): string =>
   `enrol-${enrolmentIdOf(signingKeyOf(token.signSeed).publicKeyText)}`;
+
+/** The name in a token is not signed: a first try with a mistyped one must not be what the right one sends. */
+function isSaidOf(waiting: PendingKeys | undefined, principal: string): waiting is PendingKeys {
+  if (typeof waiting?.statement !== 'string') return false;
+  try {
+    const { statement } = readStatement(waiting.statement);
+    return statement.type === 'enrolment.completed' && statement.principal === principal;
+  } catch {
+    return false; // damaged: of no use, so that new keys lose nothing
+  }
+}
 
 const withStatement = (
   { principal, meshKeyHash }: EnrolmentToken,

@@ -1,18 +1,22 @@
 import { randomUUID } from 'node:crypto';
+import { connect } from '@keymesh/client';
 import {
   failure,
   KILLABLE_ROLES,
   liftKillSwitch,
   listKillSwitches,
   setKillSwitch,
+  toPublicError,
   type InForce,
   type KillScope,
 } from '@keymesh/contracts';
 import { signStatement } from '@keymesh/policy-engine';
 import { Option, type Command } from 'commander';
-import { makeCommand, runCommand, type CommonOptions } from '../command.js';
+import { makeCommand, runCommand, type CommonOptions, type Session } from '../command.js';
 import { note, print, printJson, table } from '../output.js';
 import { signingKeyOfProfile } from '../rotate-keys.js';
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 interface SetOptions extends CommonOptions {
   readonly principal?: string;
@@ -37,7 +41,15 @@ export const killSwitchCommand = (): Command =>
     .action(async (options: SetOptions) => {
       await runCommand('kill-switch', options, async (session) => {
         const request = requestOf(options);
-        const reply = await (await session.keymesh()).call(setKillSwitch, request);
+        const reply = await (
+          await session.keymesh()
+        )
+          .call(setKillSwitch, request)
+          .catch(async (error: unknown) => {
+            throw (await isOut(session))
+              ? failure(codeOf(error), { publicMessage: CUT_OFF, cause: error })
+              : error;
+          });
         if (options.json) {
           printJson(reply);
           return;
@@ -70,6 +82,22 @@ function requestOf({ principal, role, namespace, everyone, reason }: SetOptions)
   return { scope: first[0], name: first[1], reason };
 }
 
+const CUT_OFF =
+  'It is set and stops you too, so the answer, and who obeys, could not come back. Have an operator look: `keymesh kill-switch list`.';
+
+const codeOf = (error: unknown) => toPublicError(error).code;
+
+/** Whether the mesh refuses whoever it took a moment ago: the kill switch that it was asked for is in force. */
+async function isOut(session: Session): Promise<boolean> {
+  try {
+    const keymesh = await connect({ profile: await session.profile() });
+    await keymesh.close();
+    return false;
+  } catch (error) {
+    return codeOf(error) === 'DENIED';
+  }
+}
+
 const described = ({ scope, name }: { readonly scope: KillScope; readonly name?: string }): string =>
   scope === 'everyone' ? 'everyone but operators' : `${scope} ${name ?? ''}`;
 
@@ -92,6 +120,10 @@ function liftCommand(): Command {
     .argument('<id>', 'as `keymesh kill-switch list` tells it')
     .action(async (killId: string, options: CommonOptions) => {
       await runCommand('kill-switch lift', options, async (session) => {
+        if (!UUID.test(killId))
+          throw failure('USAGE', {
+            publicMessage: 'Name the kill switch by its id, as `keymesh kill-switch list` tells it.',
+          });
         const profile = await session.profile();
         const statement = signStatement(
           {

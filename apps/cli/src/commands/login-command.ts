@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   makeSessionKeys,
   openIdentitySession,
+  requireProfileName,
   writeProfile,
   type IdentitySource,
   type MeshPlace,
@@ -44,8 +45,8 @@ export const loginCommand = (): Command =>
     .action(async (options: LoginOptions) => {
       await runCommand('login', options, async (session) => {
         const source = sourceOf(options);
+        const name = requireProfileName(options.as ?? 'login');
         const place = await placeOf(session, options);
-        const name = options.as ?? 'login';
         const keys = makeSessionKeys();
         const { principal, expiresAt } = await openIdentitySession(place, source, keys);
         const known = { v: 1 as const, name, ...withoutUndefined(place) };
@@ -86,15 +87,20 @@ export const logoutCommand = (): Command =>
   );
 
 function sourceOf({ tokenFile, certificate, key }: LoginOptions): IdentitySource {
-  if (tokenFile !== undefined && certificate === undefined && key === undefined) return { tokenFile };
+  if (tokenFile !== undefined && certificate === undefined && key === undefined)
+    return { tokenFile: resolve(tokenFile) };
   if (tokenFile === undefined && certificate !== undefined && key !== undefined)
-    return { certificateFile: certificate, keyFile: key };
+    return { certificateFile: resolve(certificate), keyFile: resolve(key) };
   throw failure('USAGE', { publicMessage: 'Give --token-file, or --certificate with --key.' });
 }
 
+/** A profile is used from other folders than the one that it was made in. */
+const absolute = (file: string | undefined): string | undefined =>
+  file === undefined ? undefined : resolve(file);
+
 /** INVARIANT: the mesh key is pinned from somewhere that the NATS server has no say in: whoever can choose it reads the proof. */
 async function placeOf(session: Session, options: LoginOptions): Promise<MeshPlace> {
-  const { certificate: certFile, key: keyFile, ca: caFile } = options;
+  const [certFile, keyFile, caFile] = [options.certificate, options.key, options.ca].map(absolute);
   const meshPublicKey = options.meshKey ?? (await pinnedKey(session.home));
   if (meshPublicKey === undefined)
     throw failure('USAGE', {

@@ -93,6 +93,10 @@ export const removeKeyCommand = (): Command =>
       await runCommand('principal remove-key', options, async (session) => {
         const profile = await session.profile();
         const isNkey = (key: string): boolean => /^U[A-Z2-7]{55}$/.test(key);
+        if (!keys.every((key) => isNkey(key) || /^[\w-]{43}$/.test(key)))
+          throw failure('USAGE', {
+            publicMessage: `A key is an nkey (U…) or a channel key, as \`keymesh principal show ${name}\` tells it.`,
+          });
         const statement = signStatement(
           {
             ...said(profile, name),
@@ -142,6 +146,8 @@ export const setAttributesCommand = (): Command =>
     });
 
 function attributesOf({ team, environment, network, label }: AttributeOptions): PrincipalAttributes {
+  if (label?.some((text) => !text.includes('=')) === true)
+    throw failure('USAGE', { publicMessage: '--label takes name=value.' });
   const labels = label?.map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)]);
   const parsed = principalAttributes.safeParse({
     ...(team === undefined ? {} : { team }),

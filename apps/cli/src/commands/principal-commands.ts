@@ -81,7 +81,7 @@ function create(): Command {
           return;
         }
         note(
-          `Invited ${name}. The token works once, within ${options.expiresIn} hours. On the machine of ${name}:\n  npx keymesh enrol --token TOKEN`,
+          `Invited ${name}. The token works once, within ${options.expiresIn} hours. On the machine of ${name}:\n  npx keymesh enrol   (it asks for the token; elsewhere add --nats-url)`,
         );
         print(text);
       });
@@ -148,6 +148,11 @@ function disable(): Command {
     .option('--reason <text>', 'for the record', 'by an operator')
     .action(async (name: string, options: CommonOptions & { readonly reason: string }) => {
       await runCommand('principal disable', options, async (session) => {
+        // Our own connection would be cut before the answer comes.
+        if ((await session.profile()).principal === name)
+          throw failure('USAGE', {
+            publicMessage: `That is you. Have another operator do it, or name another operator’s profile with --profile.`,
+          });
         const reply = await (
           await session.keymesh()
         ).call(disablePrincipal, { principal: name, reason: options.reason });

@@ -1,5 +1,5 @@
 import { connect, writeProfile, type Profile } from '@keymesh/client';
-import { addPrincipalKeys, describePrincipal, removePrincipalKeys } from '@keymesh/contracts';
+import { addPrincipalKeys, describePrincipal, failure, removePrincipalKeys } from '@keymesh/contracts';
 import { KeymeshError } from '@keymesh/kernel';
 import type { Command } from 'commander';
 import { makeCommand, runCommand, type CommonOptions } from '../command.js';
@@ -16,6 +16,10 @@ export const rotateKeyCommand = (): Command =>
   ).action(async (options: CommonOptions) => {
     await runCommand('principal rotate-key', options, async (session) => {
       const profile = await session.profile();
+      if (profile.session !== undefined)
+        throw failure('USAGE', {
+          publicMessage: `The profile "${profile.name}" is of a login, whose keys end by themselves. Use one that was enrolled.`,
+        });
       const what = `rotate-${profile.name}`;
       const { home } = session;
       const keys = await rotateKeys(profile, {

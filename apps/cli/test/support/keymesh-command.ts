@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { compileCache } from '@keymesh/testing';
 
-const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
+/** The repository: where commands run. */
+export const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
 const NODE = join(ROOT, 'node_modules/node/bin/node');
 const MAIN = `import(${JSON.stringify(join(ROOT, 'apps/cli/dist/main.js'))}).then(async ({ main }) => {
   process.exitCode = await main(process.argv.slice(1));

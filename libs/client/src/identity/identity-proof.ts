@@ -8,7 +8,7 @@ import {
   type SessionKeys,
   type SessionRequest,
 } from '@keymesh/contracts';
-import { HOUR, toBase64Url } from '@keymesh/kernel';
+import { HOUR, SECOND, toBase64Url } from '@keymesh/kernel';
 import { z } from 'zod';
 
 /** Where a proof of identity is: files that somebody else keeps fresh, so they are read each time. */
@@ -20,8 +20,31 @@ export const identitySource = z.union([
 ]);
 export type IdentitySource = z.output<typeof identitySource>;
 
-type Proof =
+export type Proof =
   Pick<Extract<SessionRequest, { token: string }>, 'token'> | { readonly certificate: CertificateProof };
+
+/**
+ * When a proof ends by its own words, which nobody has checked: to tell its bearer, and for nothing else.
+ * @returns ms of the epoch; undefined when it does not say.
+ */
+export function endOfProof(proof: Proof): number | undefined {
+  try {
+    if ('certificate' in proof)
+      return new X509Certificate(
+        Buffer.from(proof.certificate.chain[0] ?? '', 'base64'),
+      ).validToDate.getTime();
+    const [, payload = ''] = proof.token.split('.');
+    const { exp } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as {
+      readonly exp?: unknown;
+    };
+    return Number.isSafeInteger(exp) && Number(exp) < LAST_SECOND ? Number(exp) * SECOND : undefined;
+  } catch {
+    return undefined; // INVARIANT: the parser's text quotes the token.
+  }
+}
+
+/** The last one that a date can name. */
+const LAST_SECOND = 8_640_000_000_000;
 
 /** How long a certificate vouches for a session's keys at most; the rule may say less. */
 const CERTIFICATE_HOURS = 24;
@@ -53,7 +76,9 @@ function signWithCertificate(
         ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 }
         : {}),
     });
-    return { chain: certificatesOf(chainPem), notAfter, signature: toBase64Url(new Uint8Array(signature)) };
+    const chain = certificatesOf(chainPem);
+    if (chain.length === 0) throw new TypeError('no certificate');
+    return { chain, notAfter, signature: toBase64Url(new Uint8Array(signature)) };
   } catch {
     // INVARIANT: the parser's text may quote the file, which holds a key.
     throw unusable('The certificate or its key cannot be read. Both are PEM, the key in PKCS #8.');

@@ -10,7 +10,7 @@ import {
 } from '@keymesh/contracts';
 import { KeymeshError, systemClock, utf8 } from '@keymesh/kernel';
 import { callPlain, connectMesh, type MeshConnection, type MeshTls } from '@keymesh/mesh';
-import { readProof, type IdentitySource } from './identity-proof.js';
+import { endOfProof, readProof, type IdentitySource, type Proof } from './identity-proof.js';
 import type { SessionKeyPair } from './session-keys.js';
 
 /** A mesh as a client without keys knows it. */
@@ -74,7 +74,20 @@ async function ask(
   try {
     const sealed = await sealRequest(openSession.name, service, bytes, systemClock);
     return await callPlain(connection, asker, openSession, sealed);
+  } catch (error) {
+    throw toldOfEnd(proof, error);
   } finally {
     bytes.fill(0);
   }
+}
+
+/** The mesh says no more than that a proof is refused; what its bearer can see by its own clock we tell. */
+function toldOfEnd(proof: Proof, error: unknown): unknown {
+  if (!KeymeshError.is(error) || error.code !== 'IDENTITY_REJECTED') return error;
+  const endMs = endOfProof(proof);
+  if (endMs === undefined || endMs > systemClock.now()) return error;
+  return failure('IDENTITY_REJECTED', {
+    publicMessage: `This proof of identity ended at ${new Date(endMs).toISOString()}, by this machine’s clock. Get a new one.`,
+    cause: error,
+  });
 }
