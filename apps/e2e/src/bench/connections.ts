@@ -1,7 +1,7 @@
 import type { Profile } from '@keymesh/client';
 import { Secret } from '@keymesh/kernel';
 import { connectMesh } from '@keymesh/mesh';
-import { mergeLoads, percentile, perSecond, runLoad, type LoadResult } from './load.js';
+import { failuresText, mergeLoads, percentile, perSecond, runLoad, type LoadResult } from './load.js';
 
 /** Connections that the NATS server asks the policy service about, made and closed again. */
 export interface ConnectionRate {
@@ -9,7 +9,8 @@ export interface ConnectionRate {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  readonly failures: number;
+  /** By code, or 0. */
+  readonly failures: string;
 }
 
 /** Each worker connects as another principal, so that nobody's limit is measured. */
@@ -32,9 +33,8 @@ export async function measureConnections(
   };
   await connectOnce(0);
   const load: LoadResult = mergeLoads([await runLoad(connectOnce, atOnce, durationMs)]);
-  const { failures } = load;
   return {
-    ...{ atOnce, failures, perSecond: perSecond(load) },
+    ...{ atOnce, failures: failuresText(load), perSecond: perSecond(load) },
     ...{ p50Ms: percentile(load, 0.5), p99Ms: percentile(load, 0.99) },
   };
 }

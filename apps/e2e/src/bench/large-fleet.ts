@@ -1,10 +1,11 @@
 import { growFleet, grownNameOf, type Fleet } from './fleet.js';
-import { measureBackup, measureRewrap, type RowsRate } from './key-rates.js';
+import { measureBackup, measureFsck, measureRewrap, type RowsRate } from './key-rates.js';
 import { mergeLoads, percentile } from './load.js';
 import { residentMiB } from './process-cpu.js';
 import {
   cpuPerOperation,
   median,
+  runOnce,
   runRounds,
   type Measured,
   type RoundsOptions,
@@ -27,6 +28,9 @@ export interface LargeFleet {
   readonly versions: number;
   readonly storeSeconds: number;
   readonly few: FleetFacts;
+  /** The first read of each of the many, which fetches and unwraps it: `vaultCpu` of that pass, and its p99. */
+  readonly first: Pick<FleetFacts, 'retrieveP99Ms' | 'vaultCpu'>;
+  /** The many, each of which was read before. */
   readonly many: FleetFacts;
   readonly list: Measured | undefined;
   readonly rates: readonly RowsRate[];
@@ -35,7 +39,8 @@ export interface LargeFleet {
 export interface LargeFleetOptions {
   readonly credentials: number;
   readonly versions: number;
-  readonly echo: Target;
+  /** Of the small fleet, the Nest echo among them. */
+  readonly targets: readonly Target[];
   readonly rounds: RoundsOptions;
   /** Waits until the ledger has caught up. */
   readonly settled: () => Promise<unknown>;
@@ -45,7 +50,7 @@ export interface LargeFleetOptions {
   readonly backups: string;
 }
 
-const IN_FLIGHT = [16];
+const IN_FLIGHT = 16;
 
 /** Whether a large fleet makes a retrieve slower: the same runs with few credentials, and with many of several versions. */
 export async function measureLargeFleet(fleet: Fleet, options: LargeFleetOptions): Promise<LargeFleet> {
@@ -56,6 +61,8 @@ export async function measureLargeFleet(fleet: Fleet, options: LargeFleetOptions
   await growFleet(fleet, credentials, versions, (stored) => say(`${String(stored)} versions stored`));
   const storeSeconds = (performance.now() - startedAt) / 1_000;
   await settled();
+  const first = await firstReads(fleet, options);
+  await settled();
   const many = await factsOf(
     retrieveTarget(fleet, (index) => grownNameOf((index * 7_919) % credentials)),
     options,
@@ -63,13 +70,33 @@ export async function measureLargeFleet(fleet: Fleet, options: LargeFleetOptions
   const [list] = await runRounds([listTarget(fleet)], { ...options.rounds, inFlight: [1] });
   const rates = [
     await measureRewrap(fleet.operator, 'bench'),
-    ...measureBackup(options.home, options.backups),
+    await measureFsck(options.home),
+    ...(await measureBackup(options.home, options.backups)),
   ];
-  return { credentials, versions, storeSeconds, few, many, list, rates };
+  return { credentials, versions, storeSeconds, few, first, many, list, rates };
 }
 
-async function factsOf(retrieve: Target, { echo, rounds }: LargeFleetOptions): Promise<FleetFacts> {
-  const measured = await runRounds([echo, retrieve], { ...rounds, inFlight: IN_FLIGHT });
+/** Reads each of the many once. Without it the rounds would measure mostly this. */
+async function firstReads(
+  fleet: Fleet,
+  { credentials, rounds }: LargeFleetOptions,
+): Promise<LargeFleet['first']> {
+  const target: Target = {
+    name: `${RETRIEVE}, first of each`,
+    ask: async (worker, turn) => {
+      const reader = fleet.readers[worker % fleet.readers.length] ?? fleet.operator;
+      (await reader.credentials.retrieve(grownNameOf(turn))).dispose();
+    },
+  };
+  const round = await runOnce(target, IN_FLIGHT, rounds, credentials);
+  await rounds.onRound(target.name, IN_FLIGHT, round);
+  const [vaultCpu = NaN] = cpuPerOperation({ rounds: [round] }, 'vault');
+  return { retrieveP99Ms: percentile(round.load, 0.99), vaultCpu };
+}
+
+async function factsOf(retrieve: Target, { targets, rounds }: LargeFleetOptions): Promise<FleetFacts> {
+  const echoes = targets.filter(({ name }) => name === NEST_ECHO);
+  const measured = await runRounds([...echoes, retrieve], { ...rounds, inFlight: [IN_FLIGHT] });
   const of = (name: string): Measured | undefined => measured.find(({ target }) => target === name);
   const p99 = (found: Measured | undefined): number =>
     found === undefined ? NaN : median(found.rounds.map(({ load }) => percentile(mergeLoads([load]), 0.99)));

@@ -1,33 +1,37 @@
 /** One closed-loop run: `inFlight` workers, each asking again as soon as it has its answer. */
 export interface LoadResult {
   readonly operations: number;
-  readonly failures: number;
+  /** How many by error code; what has no code is counted by its name. */
+  readonly failures: Readonly<Record<string, number>>;
   readonly seconds: number;
   /** Milliseconds, ascending. */
   readonly latencies: Float64Array;
 }
 
 /**
- * Loads one target for a bounded time.
+ * Loads one target for a bounded time, or a number of operations.
  * @param ask one operation; `worker` is 0..inFlight-1, `turn` counts all operations.
  */
 export async function runLoad(
   ask: (worker: number, turn: number) => Promise<void>,
   inFlight: number,
   durationMs: number,
+  turns = Infinity,
 ): Promise<LoadResult> {
   const latencies: number[] = [];
-  let failures = 0;
+  const failures: Record<string, number> = {};
   let turn = 0;
   const start = performance.now();
   const worker = async (id: number): Promise<void> => {
-    while (performance.now() - start < durationMs) {
+    while (turn < turns && performance.now() - start < durationMs) {
       const asked = performance.now();
       try {
         await ask(id, turn++);
         latencies.push(performance.now() - asked);
-      } catch {
-        failures += 1;
+      } catch (error) {
+        const { code, name } = error as { code?: string; name?: string };
+        const what = code ?? name ?? 'unknown';
+        failures[what] = (failures[what] ?? 0) + 1;
       }
     }
   };
@@ -43,10 +47,23 @@ export function mergeLoads(results: readonly LoadResult[]): LoadResult {
     results.reduce((total, result) => total + pick(result), 0);
   return {
     operations: sum((r) => r.operations),
-    failures: sum((r) => r.failures),
+    failures: sumByCode(results),
     seconds: sum((r) => r.seconds),
     latencies: Float64Array.from(all).sort(),
   };
+}
+
+function sumByCode(results: readonly LoadResult[]): LoadResult['failures'] {
+  const total: Record<string, number> = {};
+  for (const { failures } of results)
+    for (const [code, count] of Object.entries(failures)) total[code] = (total[code] ?? 0) + count;
+  return total;
+}
+
+/** `0`, or `ROTATION_IN_PROGRESS 33`: callers must be able to tell a limit from a fault. */
+export function failuresText({ failures }: Pick<LoadResult, 'failures'>): string {
+  const counts = Object.entries(failures).sort(([, a], [, b]) => b - a);
+  return counts.length === 0 ? '0' : counts.map(([code, count]) => `${code} ${String(count)}`).join(', ');
 }
 
 /** @param share 0..1. NaN for no measurement. */

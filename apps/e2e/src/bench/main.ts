@@ -5,13 +5,13 @@ import { measureAccess } from './access.js';
 import { makeFleet } from './fleet.js';
 import { measureLargeFleet } from './large-fleet.js';
 import { ledgerLag, untilLedgered } from './ledger-lag.js';
-import { percentile, perSecond, runLoad } from './load.js';
+import { failuresText, percentile, perSecond, runLoad } from './load.js';
 import { parseBenchOptions, type BenchOptions } from './options.js';
 import { residentMiB } from './process-cpu.js';
 import { cpuRatios, reportPage, type Report } from './report.js';
 import { cpuPerOperation, runRounds, type RoundsOptions, type Target } from './rounds.js';
 import { startServers, type BenchServers } from './servers.js';
-import { batchTargets, makeTargets, NEST_ECHO, RETRIEVE } from './targets.js';
+import { batchTargets, makeTargets, RETRIEVE } from './targets.js';
 
 const SMALL_FLEET = { credentials: 200, rotating: 100 };
 const WARM_UP_MS = 1_000;
@@ -34,14 +34,14 @@ async function measure(servers: BenchServers): Promise<void> {
     pids: () => servers.pids(),
     async onRound(target, inFlight, round) {
       if (target === RETRIEVE) worstLag = Math.max(worstLag, await ledgerLag(servers.httpPort));
-      const [vault = NaN] = cpuPerOperation({ target, inFlight, rounds: [round] }, 'vault');
+      const [vault = NaN] = cpuPerOperation({ rounds: [round] }, 'vault');
       say(
-        `${target}, ${String(inFlight)} in flight: ${perSecond(round.load).toFixed(0)}/s, p99 ${percentile(round.load, 0.99).toFixed(1)} ms, vault ${vault.toFixed(0)} µs, ${String(round.load.failures)} failures`,
+        `${target}, ${String(inFlight)} in flight: ${perSecond(round.load).toFixed(0)}/s, p99 ${percentile(round.load, 0.99).toFixed(1)} ms, vault ${vault.toFixed(0)} µs, failures: ${failuresText(round.load)}`,
       );
     },
   };
   const targets = await makeTargets(servers.bareUrl, fleet, fleet.plainProfiles);
-  const isWanted = ({ name }: Target): boolean =>
+  const isWanted = ({ name }: Pick<Target, 'name'>): boolean =>
     only.length === 0 || only.some((start) => name.startsWith(start));
   const wanted = targets.filter(isWanted);
   // Code is compiled as it runs: a second of each that does not count.
@@ -55,18 +55,18 @@ async function measure(servers: BenchServers): Promise<void> {
   for (const line of cpuRatios(measured)) say(line.join('  '));
   const [vaultPid = 0] = (await servers.pids()).vault ?? [];
   const access = await measureAccess(fleet, { home: servers.home, vaultPid, options, say });
+  const memory = await memoryOf(servers);
+  const largeFleet =
+    options.credentials === 0 || !isWanted({ name: 'fleet' })
+      ? undefined
+      : await measureLargeFleet(fleet, {
+          ...{ credentials: options.credentials, versions: options.versions, targets, rounds, say },
+          ...{ home: servers.home, backups: join(servers.home, '../backups') },
+          settled: () => untilLedgered(servers.httpPort),
+        });
+  if (largeFleet !== undefined) say(`fleet: ${JSON.stringify({ ...largeFleet, list: undefined })}`);
   if (only.length === 0) {
-    const echo = targets.find(({ name }) => name === NEST_ECHO);
-    const memory = await memoryOf(servers);
     const facts = factsOf(options, worstLag, drainSeconds);
-    const largeFleet =
-      options.credentials === 0 || echo === undefined
-        ? undefined
-        : await measureLargeFleet(fleet, {
-            ...{ credentials: options.credentials, versions: options.versions, echo, rounds, say },
-            ...{ home: servers.home, backups: join(servers.home, '../backups') },
-            settled: () => untilLedgered(servers.httpPort),
-          });
     await writeFile(options.page ?? PAGE, reportPage({ measured, memory, largeFleet, access, facts }));
   }
   await fleet.close();

@@ -19,7 +19,7 @@ export interface BenchOptions {
   readonly changes: number;
   /** Where the page goes; undefined: docs/benchmarks.md. */
   readonly page: string | undefined;
-  /** Beginnings of names of targets and parts (`decision`, `channel`, `hiding`, `connections`, `spread`); empty: all of them, and only then the page is written. */
+  /** Beginnings of names of targets and parts (`decision`, `channel`, `hiding`, `connections`, `spread`, `fleet`); empty: all of them, and only then the page is written. */
   readonly only: readonly string[];
 }
 

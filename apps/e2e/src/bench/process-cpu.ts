@@ -30,16 +30,26 @@ export function withChildren(pid: number): number[] {
 }
 
 /** Resident memory of processes, MiB. SOURCE: proc(5): VmRSS in kB. Pages shared between them count for each. */
-export function residentMiB(pids: readonly number[]): number {
-  const kilobytes = pids.map((pid) => {
-    try {
-      return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
-    } catch {
-      return 0;
-    }
-  });
-  return kilobytes.reduce((total, size) => total + size, 0) / 1024;
+export const residentMiB = (pids: readonly number[]): number =>
+  pids.reduce((total, pid) => total + memoryOf(pid, 'VmRSS'), 0);
+
+function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
 }
+
+/** The process and all that it started, and they. */
+export const withDescendants = (pid: number): number[] => [
+  pid,
+  ...withChildren(pid).slice(1).flatMap(withDescendants),
+];
+
+/** The most that a process has had resident so far, MiB; 0 when it is gone. SOURCE: proc(5): VmHWM in kB. */
+export const peakMiB = (pid: number): number => memoryOf(pid, 'VmHWM');
 
 /** CPU time of this process since then, microseconds. */
 export function cpuUsSince(before: NodeJS.CpuUsage): number {

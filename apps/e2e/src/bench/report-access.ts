@@ -53,7 +53,7 @@ function spread({ spread: measured }: AccessFacts): string | undefined {
 function connections({ connections: measured }: AccessFacts): string | undefined {
   if (measured === undefined) return undefined;
   const rows = measured.map(({ atOnce, perSecond: rate, p50Ms, p99Ms, failures }): Row => [
-    ...[String(atOnce), number(rate), number(p50Ms, 1), number(p99Ms, 1), String(failures)],
+    ...[String(atOnce), number(rate), number(p50Ms, 1), number(p99Ms, 1), failures],
   ]);
   return `Each is asked about at the policy service (auth callout).\n\n${table(['at once', 'connections/s', 'p50 ms', 'p99 ms', 'failures'], rows)}`;
 }

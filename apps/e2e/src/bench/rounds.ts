@@ -45,16 +45,22 @@ export async function runRounds(targets: readonly Target[], options: RoundsOptio
   return measured.map(({ target, inFlight, rounds }) => ({ target: target.name, inFlight, rounds }));
 }
 
-async function runOnce({ ask }: Target, inFlight: number, options: RoundsOptions): Promise<Round> {
+/** One run: of `durationMs`, or of `turns` operations if they are named. */
+export async function runOnce(
+  { ask }: Target,
+  inFlight: number,
+  options: Pick<RoundsOptions, 'pids' | 'durationMs'>,
+  turns?: number,
+): Promise<Round> {
   const pids = Object.entries(await options.pids());
   const before = pids.map(([, ids]) => cpuMs(ids));
-  const load = await runLoad(ask, inFlight, options.durationMs);
+  const load = await runLoad(ask, inFlight, turns === undefined ? options.durationMs : Infinity, turns);
   const cpu = Object.fromEntries(pids.map(([name, ids], at) => [name, cpuMs(ids) - (before[at] ?? 0)]));
   return { load, cpu };
 }
 
 /** CPU microseconds of one process for an operation, one number a round. */
-export const cpuPerOperation = ({ rounds }: Measured, process: string): readonly number[] =>
+export const cpuPerOperation = ({ rounds }: Pick<Measured, 'rounds'>, process: string): readonly number[] =>
   rounds.map(({ load, cpu }) => ((cpu[process] ?? 0) * 1_000) / load.operations);
 
 /** NaN for none. */
