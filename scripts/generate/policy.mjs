@@ -15,6 +15,10 @@ const CONTEXT = [
   ['version', 'the version that was named, if one was'],
   ['stage', '`current` or `previous`, if one was named'],
   ['approvals', 'how many others have approved exactly this request; absent: none'],
+  [
+    'contentHash',
+    'SHA-256 of what is to be written, of requests that write policies or principals: an approval is of exactly that',
+  ],
   ['risk', 'the score of the principal by the anomaly detector, 0 to 100; absent where there is none'],
 ];
 

@@ -1,7 +1,7 @@
 import { lockPrincipal } from '@keymesh/contracts';
 import { HOUR, SECOND } from '@keymesh/kernel';
 import { makeOutboxRelay } from '@keymesh/postgres';
-import { KIT, type ServiceDefinition, type ServiceKit } from '@keymesh/service-kit';
+import { KIT, openAskPolicy, type ServiceDefinition, type ServiceKit } from '@keymesh/service-kit';
 import type { Provider } from '@nestjs/common';
 import { readConfig, type DetectorConfig } from './config.js';
 import type { Finding } from './domain/findings.js';
@@ -82,6 +82,7 @@ const PROVIDERS: Provider[] = [
     useFactory: (kit: Kit) =>
       makeListFindings({
         ...kit,
+        askPolicy: openAskPolicy(kit, { service: 'anomaly-detector' }),
         record: (record) => kit.journal.record(record),
         findFindings: (query) => findFindings(kit.dataSource, query),
       }),

@@ -2,7 +2,7 @@ import { signingKeyOf, SECOND } from '@keymesh/kernel';
 import { publishEvent } from '@keymesh/mesh';
 import { insertOutbox, makeOutboxRelay, type OutboxEntry, type OutboxRelay } from '@keymesh/postgres';
 import { noteVerifierOf } from '@keymesh/transparency-log';
-import type { ServiceKit } from '@keymesh/service-kit';
+import { openAskPolicy, type ServiceKit } from '@keymesh/service-kit';
 import type { AuditConfig } from './config.js';
 import { makeAuthoriseAuditRead } from './operations/authorise-audit-read.js';
 import { makeFindDecision } from './operations/find-decision.js';
@@ -54,7 +54,8 @@ export function makeAuditLog(kit: ServiceKit<AuditConfig>) {
       }),
     pokeOutbox: () => relay.poke(),
   });
-  const { authorise, flush } = makeAuthoriseAuditRead({ policy, journal, clock, instance, logger });
+  const askPolicy = openAskPolicy(kit);
+  const { authorise, flush } = makeAuthoriseAuditRead({ askPolicy, journal, clock, instance, logger });
   const ports = { dataSource, authorise };
   return {
     operations: {

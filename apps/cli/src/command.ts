@@ -9,6 +9,7 @@ import {
 import { ERROR_CATALOGUE, toPublicError } from '@keymesh/contracts';
 import { Command } from 'commander';
 import { cliHome, readMeshFacts, traceEndpoint, type MeshFacts } from './config.js';
+import { askApproval } from './ask-approval.js';
 import { note } from './output.js';
 import { traced } from './tracing.js';
 
@@ -18,6 +19,7 @@ export interface CommonOptions {
   readonly profile?: string;
   readonly home?: string;
   readonly verbose?: boolean;
+  readonly askApproval?: string;
 }
 
 /** What a command works with. The connection is opened on first use, with the profile that the options name. */
@@ -36,6 +38,7 @@ export const makeCommand = (name: string, summary: string, example: string): Com
     .option('--profile <name>', 'whose identity to use (default: operator)')
     .option('--home <folder>', 'KEYMESH_HOME to use')
     .option('--verbose', 'print the trace id to standard error')
+    .option('--ask-approval <reason>', 'where others must approve this first: ask them, with this reason')
     .addHelpText('after', `\nExample:\n  ${example}`);
 
 /** Runs a command's work with a session, in a trace, and ends the process's part in it whatever happens. */
@@ -61,6 +64,9 @@ export async function runCommand(
     if (options.verbose) note(`trace: ${traceId}`);
     try {
       await work(session);
+    } catch (error) {
+      if (options.askApproval !== undefined) await askApproval(session, error, options.askApproval);
+      throw error;
     } finally {
       await open?.then(
         (keymesh) => keymesh.close(),

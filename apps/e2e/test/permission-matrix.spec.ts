@@ -106,7 +106,7 @@ const SUBSCRIBE: readonly (readonly [subject: string, allowed: readonly Identity
   ['keymesh.v1.sync.vault.invalidate', ['vault']],
   ['keymesh.v1.sync.*.bundle', ['policy']],
   ['keymesh.v1.sync.vault.bundle', ['policy']],
-  ['keymesh.v1.sync.anomaly-detector.risk', ['vault']],
+  ['keymesh.v1.sync.anomaly-detector.risk', ALL_SERVICES],
   ['keymesh.v1.sync.>', NOBODY],
   ['$KV.POLICY.bundle', ALL_SERVICES],
   ['$KV.>', NOBODY],

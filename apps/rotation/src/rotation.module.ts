@@ -1,7 +1,14 @@
 import type { CredentialMetadata } from '@keymesh/contracts';
 import { HOUR, MINUTE } from '@keymesh/kernel';
 import { inStore, makeOutboxRelay, pruneIdempotency, type OutboxRelay } from '@keymesh/postgres';
-import { inSpan, KIT, type ServiceDefinition, type ServiceKit } from '@keymesh/service-kit';
+import {
+  inSpan,
+  KIT,
+  openAskPolicy,
+  type AskPolicy,
+  type ServiceDefinition,
+  type ServiceKit,
+} from '@keymesh/service-kit';
 import type { Provider } from '@nestjs/common';
 import { v7 as uuidv7 } from 'uuid';
 import { makeGeneratedAdapter } from './adapters/generated.js';
@@ -26,7 +33,7 @@ import { HolderController } from './transport/holder.controller.js';
 import { makeMeshVault } from './transport/mesh-vault.js';
 import { makePublishOutbox } from './transport/publish-outbox.js';
 import { RotationController } from './transport/rotation.controller.js';
-import { LIST_ROTATIONS, RELAY, ROTATE_CREDENTIAL, RUNNER } from './transport/tokens.js';
+import { ASK_POLICY, LIST_ROTATIONS, RELAY, ROTATE_CREDENTIAL, RUNNER } from './transport/tokens.js';
 
 type Kit = ServiceKit<RotationConfig>;
 
@@ -158,9 +165,9 @@ function startLoops(kit: Kit, runner: Runner, relay: OutboxRelay, metrics: Rotat
   }
 }
 
-const makeRotate = (kit: Kit, runner: Runner, relay: OutboxRelay) =>
+const makeRotate = (kit: Kit, askPolicy: AskPolicy, runner: Runner, relay: OutboxRelay) =>
   makeRotateCredential({
-    policy: kit.policy,
+    askPolicy,
     clock: kit.clock,
     findByName: (name) => makeMeshVault(kit.caller).findByName(name),
     start: (credential, asker) => startRotation(kit, { runner, relay }, credential, asker),
@@ -171,9 +178,9 @@ const makeRotate = (kit: Kit, runner: Runner, relay: OutboxRelay) =>
     },
   });
 
-const makeList = (kit: Kit, relay: OutboxRelay) =>
+const makeList = (kit: Kit, askPolicy: AskPolicy, relay: OutboxRelay) =>
   makeListRotations({
-    policy: kit.policy,
+    askPolicy,
     findByName: (name) => makeMeshVault(kit.caller).findByName(name),
     findRotations: (query) => findRotations(kit.dataSource, query),
     recordListed: async (asker, permitted) => {
@@ -185,8 +192,13 @@ const makeList = (kit: Kit, relay: OutboxRelay) =>
 const PROVIDERS: Provider[] = [
   { provide: RELAY, useFactory: makeRelay, inject: [KIT] },
   { provide: RUNNER, useFactory: makeRotationRunner, inject: [KIT, RELAY] },
-  { provide: ROTATE_CREDENTIAL, useFactory: makeRotate, inject: [KIT, RUNNER, RELAY] },
-  { provide: LIST_ROTATIONS, useFactory: makeList, inject: [KIT, RELAY] },
+  {
+    provide: ASK_POLICY,
+    useFactory: (kit: Kit) => openAskPolicy(kit, { service: 'rotation' }),
+    inject: [KIT],
+  },
+  { provide: ROTATE_CREDENTIAL, useFactory: makeRotate, inject: [KIT, ASK_POLICY, RUNNER, RELAY] },
+  { provide: LIST_ROTATIONS, useFactory: makeList, inject: [KIT, ASK_POLICY, RELAY] },
 ];
 
 /** The rotation service, as `runService` takes it. */

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { failure, type AuditRecord, type Beside, type Role } from '@keymesh/contracts';
 import { Secret, type SigningKey, makeSigningKey } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
-import { approvalsNeeded, ROLE_ACTIONS, type GivenApproval } from '@keymesh/policy-engine';
+import { approvableOf, approvalsNeeded, ROLE_ACTIONS, type GivenApproval } from '@keymesh/policy-engine';
+import { makeAskPolicy } from '@keymesh/service-kit';
 import { makeTestClock } from '@keymesh/testing';
-import { makeAskPolicy } from '../src/domain/access.js';
 import { makeAudited, makeBeginAttempt, type AuditTrailOptions } from '../src/domain/audit-trail.js';
 import type { LeaseRows } from '../src/domain/leases.js';
 import type { Credential, CredentialVersion } from '../src/domain/credential.js';
@@ -366,7 +366,10 @@ export function makeFakePolicy() {
     approvalsToTurn(request) {
       const needed = approvalsNeeded(policy, request);
       const given = control.approvals.length;
-      return needed === undefined ? undefined : { needed, given, requestDigest: 'of the fake' };
+      const asked = approvableOf(request);
+      return needed === undefined || asked === undefined
+        ? undefined
+        : { needed, given, requestDigest: 'of the fake', request: asked };
     },
   };
   return { policy, control };
@@ -437,7 +440,7 @@ export function makeTestVault(): TestVault {
   });
   const ports = {
     credentialPolicyOf, judgeValue,
-    audited, beginAttempt, askPolicy: makeAskPolicy(policy), policy, clock, meshKey, values, index, versions, listVersions, deleted, mutations,
+    audited, beginAttempt, askPolicy: makeAskPolicy(policy, { service: 'vault' }), policy, clock, meshKey, values, index, versions, listVersions, deleted, mutations,
   }; // prettier-ignore
   const operations: TestVault['operations'] = {
     listTypes: makeListTypes(),

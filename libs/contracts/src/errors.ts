@@ -1,4 +1,5 @@
 import { KeymeshError, type KeymeshErrorOptions } from '@keymesh/kernel';
+import type { ApprovableRequest } from './approval-statements.js';
 import { ERROR_CATALOGUE, isErrorCode, type ErrorCode } from './error-catalogue.js';
 
 /** Makes a failure with a code of the catalogue. The only way that services throw. */
@@ -19,7 +20,15 @@ export interface PublicError {
     readonly advice: string;
   }[];
   /** What would turn an APPROVAL_REQUIRED: so many approvals of exactly the request of this digest. */
-  readonly approvals?: { readonly needed: number; readonly given: number; readonly requestDigest: string };
+  readonly approvals?: {
+    readonly needed: number;
+    readonly given: number;
+    readonly requestDigest: string;
+    /** What was asked, as it is to be approved. */
+    readonly request?: ApprovableRequest;
+    /** RFC 8785 JSON that the request's `contentHash` is of. */
+    readonly content?: string;
+  };
 }
 
 /** Maps anything thrown to what may be told. */

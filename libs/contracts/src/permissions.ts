@@ -59,7 +59,7 @@ const special: Partial<Record<ServiceName, SubjectPermissions>> = {
       `$JS.API.CONSUMER.INFO.${CONSUMERS.ledger.stream}.${CONSUMERS.ledger.durable}`,
       `$JS.API.STREAM.MSG.GET.${CONSUMERS.ledger.stream}`,
     ],
-    subscribe: [subjects.riskScored],
+    subscribe: [],
   },
   audit: {
     publish: [
@@ -102,6 +102,8 @@ export function servicePermissions(service: ServiceName): SubjectPermissions {
       subjects.rpcOf(service),
       subjects.invalidate(service),
       POLICY_SUBJECT,
+      // `context.risk` of its decisions.
+      subjects.riskScored,
       ...(own?.subscribe ?? []),
     ],
   };

@@ -28,7 +28,7 @@ export const subjects = {
   /** Core NATS from every instance to the policy service: by which bundle it decides. */
   bundleConfirmed: (service: ServiceName) => `${ROOT}.sync.${service}.bundle`,
   bundleConfirmedAll: `${ROOT}.sync.*.bundle`,
-  /** Core NATS from the anomaly detector to every vault: the risk of principals. */
+  /** Core NATS from the anomaly detector to every service: the risk of principals. */
   riskScored: `${ROOT}.sync.anomaly-detector.risk`,
   /** Unpredictable reply inbox of a principal; the connection's inbox prefix. */
   inboxPrefix: (principal: string) => `_INBOX_${principal}`,

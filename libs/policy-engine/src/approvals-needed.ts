@@ -1,5 +1,5 @@
 import type { KeymeshError } from '@keymesh/kernel';
-import { failure, MAX_APPROVALS, type PolicyRequest } from '@keymesh/contracts';
+import { failure, MAX_APPROVALS, type ApprovableRequest, type PolicyRequest } from '@keymesh/contracts';
 import { approvableOf, requestDigestOf } from './approvable-request.js';
 import type { Directory } from './directory.js';
 import type { PolicyEngine } from './engine.js';
@@ -9,6 +9,7 @@ export interface ApprovalsToTurn {
   readonly needed: number;
   readonly given: number;
   readonly requestDigest: string;
+  readonly request: ApprovableRequest;
 }
 
 /**
@@ -26,11 +27,11 @@ export function approvalsToTurn(
   if (request === undefined || needed === undefined) return undefined;
   const { approvals: given } = asked.context;
   const requestDigest = requestDigestOf(meshId, request);
-  return { needed, given: typeof given === 'number' ? given : 0, requestDigest };
+  return { needed, given: typeof given === 'number' ? given : 0, requestDigest, request };
 }
 
-/** What the asker of a request is told that approvals would turn. */
-export const approvalRequired = (approvals: ApprovalsToTurn): KeymeshError =>
+/** What the asker of a request is told that approvals would turn. @param content what its `contentHash` is of */
+export const approvalRequired = (approvals: ApprovalsToTurn & { readonly content?: string }): KeymeshError =>
   failure('APPROVAL_REQUIRED', {
     publicMessage: `The policy allows this with ${String(approvals.needed)} approval${approvals.needed === 1 ? '' : 's'} of it; ${String(approvals.given)} count now. Ask for them with \`keymesh approval request\`, then ask again.`,
     details: { approvals },

@@ -30,7 +30,7 @@ export const CEDAR_SCHEMA = `namespace Keymesh {
   entity Rotation { owner?: String };
   type Context = {
     channel?: String, network?: ipaddr, service?: String, purpose?: String, stage?: String, version?: Long,
-    time?: Long, risk?: Long, approvals?: Long
+    time?: Long, risk?: Long, approvals?: Long, contentHash?: String
   };
   action ${ACTIONS.map((action) => JSON.stringify(action)).join(', ')} appliesTo {
     principal: [Principal],

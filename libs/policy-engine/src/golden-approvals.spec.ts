@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { Secret, signingKeyOf } from '@keymesh/kernel';
 import type { Approval, Statement, TrustRoot } from '@keymesh/contracts';
 import { nkeyNamed } from '../test/fixtures.js';
-import { requestDigestOf } from './approvable-request.js';
+import { hashContent, isContentOf, requestDigestOf } from './approvable-request.js';
 import { readApproval, signApproval } from './approvals.js';
 import { foldStatements } from './fold-statements.js';
 import { readStatement, signStatement } from './statements.js';
@@ -100,5 +100,40 @@ describe('a golden approval', () => {
 
   it('is still written the same, as the statements are', () => {
     expect(written).toEqual(golden);
+  });
+});
+
+// Frozen too: an approval of what is to be written, to the letter.
+const CONTENT_FILE = new URL('../test/golden/approvals-2.json', import.meta.url);
+const { content, contentHash } = hashContent({
+  type: 'policy.set',
+  policyId: 'prod',
+  cedar: 'permit(principal, action, resource); // é',
+  twoPerson: false,
+  basedOn: null,
+});
+const ofContent: Approval = {
+  ...approval,
+  request: {
+    ...{ principal: 'operator', action: 'policy.write', resource: { kind: 'policy', id: 'prod' } },
+    contentHash,
+  },
+};
+const writtenContent = {
+  content,
+  approval: signApproval(ofContent, oncall),
+  requestDigest: requestDigestOf('golden', ofContent.request),
+};
+if (process.env.WRITE_GOLDEN === 'true')
+  writeFileSync(CONTENT_FILE, `${JSON.stringify(writtenContent, null, 2)}\n`);
+
+describe('a golden approval of what is to be written', () => {
+  it('still reads, is still written the same, and is of that content to the byte', () => {
+    const frozen = JSON.parse(readFileSync(CONTENT_FILE, 'utf8')) as typeof writtenContent;
+    expect(writtenContent).toEqual(frozen);
+    const { request } = readApproval(frozen.approval).approval;
+    expect(requestDigestOf('golden', request)).toBe(frozen.requestDigest);
+    expect(isContentOf(frozen.content, request.contentHash!)).toBe(true);
+    expect(isContentOf(frozen.content.replace('é', 'e'), request.contentHash!)).toBe(false);
   });
 });

@@ -7,7 +7,7 @@ export {
   type WrittenPolicy,
 } from './fold-state.js';
 export { isOpenNow, MAX_OPENINGS_A_DAY } from './fold-break-glass.js';
-export { approvableOf, requestDigestOf } from './approvable-request.js';
+export { approvableOf, hashContent, isContentOf, requestDigestOf } from './approvable-request.js';
 export { readApproval, signApproval, type HeldApproval } from './approvals.js';
 export { approvalsGiven, countApprovals, type GivenApproval } from './approvals-given.js';
 export {

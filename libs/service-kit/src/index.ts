@@ -38,6 +38,16 @@ export { openPolicy } from './policy/open-policy.js';
 export { openFlooredPolicy, type FlooredPolicy, type FlooredPolicyOptions } from './policy/floored-policy.js';
 export { type PolicyNews } from './policy/policy-news.js';
 export { type Doubt, type Freshness } from './policy/freshness.js';
+export {
+  approvalFacts,
+  makeAskPolicy,
+  openAskPolicy,
+  recordedDecision,
+  refusalOf,
+  type Access,
+  type AskPolicy,
+} from './policy/ask-policy.js';
+export { makePolicyPort, type PolicyPort } from './policy/policy-port.js';
 export { CONFIRM_EVERY_MS, confirmBundles } from './policy/confirm-bundles.js';
 export { observeDecisions } from './policy/observe-decisions.js';
 export { certifiedChannelKeys, type CertifiedChannelKeysOptions } from './channel/certified-channel-keys.js';

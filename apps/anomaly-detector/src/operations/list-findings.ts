@@ -1,20 +1,18 @@
-import {
-  failure,
-  type AuditRecord,
-  type listFindings,
-  type PolicyRequest,
-  type ReplyOf,
-  type RequestOf,
-} from '@keymesh/contracts';
+import type { AuditRecord, listFindings, ReplyOf, RequestOf } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
-import { callContext, type Call } from '@keymesh/mesh';
-import { policyPrincipal, type Decision } from '@keymesh/policy-engine';
-import type { PolicyHolder } from '@keymesh/service-kit';
+import type { Call } from '@keymesh/mesh';
+import {
+  approvalFacts,
+  recordedDecision,
+  refusalOf,
+  type Access,
+  type AskPolicy,
+} from '@keymesh/service-kit';
 import { v7 as uuidv7 } from 'uuid';
 import { toAnomalyFinding, type Finding } from '../domain/findings.js';
 
 export interface ListFindingsDependencies {
-  readonly policy: PolicyHolder;
+  readonly askPolicy: AskPolicy;
   readonly clock: Clock;
   readonly instance: string;
   readonly findFindings: (query: { principal?: string | undefined; limit: number }) => Promise<Finding[]>;
@@ -22,33 +20,20 @@ export interface ListFindingsDependencies {
   readonly record: (record: AuditRecord) => Promise<void>;
 }
 
-/** Findings, newest first, for who may read them. @throws DENIED, POLICY_UNAVAILABLE, STORE_UNAVAILABLE, AUDIT_UNAVAILABLE */
+/** Findings, newest first, for who may read them. @throws DENIED, APPROVAL_REQUIRED, POLICY_UNAVAILABLE, STORE_UNAVAILABLE, AUDIT_UNAVAILABLE */
 export function makeListFindings(dependencies: ListFindingsDependencies) {
   return async (query: RequestOf<typeof listFindings>, call: Call): Promise<ReplyOf<typeof listFindings>> => {
-    const { engine, directory } = dependencies.policy.currentPolicy();
-    const asker = directory.find(call.principal);
-    if (asker === undefined) throw failure('DENIED');
-    const request: PolicyRequest = {
-      principal: policyPrincipal(asker),
-      action: 'finding.read',
-      resource: { kind: 'finding', id: 'all', attributes: {} },
-      context: { ...callContext(call), service: 'anomaly-detector' },
-    };
-    const decision = engine.decide(request);
-    const findings = decision.effect === 'permit' ? await dependencies.findFindings(query) : undefined;
-    await dependencies.record(recordOf(call, request, decision, dependencies));
-    if (findings === undefined) throw failure('DENIED');
+    const { askPolicy, findFindings, record } = dependencies;
+    const access = askPolicy(call, 'finding.read', { kind: 'finding', id: 'all', attributes: {} });
+    const findings = access.permitted ? await findFindings(query) : undefined;
+    await record(recordOf(call, access, dependencies));
+    if (findings === undefined) throw refusalOf(askPolicy, call, access);
     return { findings: findings.map(toAnomalyFinding) };
   };
 }
 
 /** `finding.listed`, permitted or not. */
-function recordOf(
-  call: Call,
-  request: PolicyRequest,
-  decision: Decision,
-  { clock, instance }: ListFindingsDependencies,
-): AuditRecord {
+function recordOf(call: Call, access: Access, { clock, instance }: ListFindingsDependencies): AuditRecord {
   const now = clock.now();
   return {
     v: 1,
@@ -57,12 +42,13 @@ function recordOf(
     type: 'finding.listed',
     service: 'anomaly-detector',
     instance,
-    ...(decision.effect === 'permit' ? { outcome: 'success' } : { outcome: 'denied', code: 'DENIED' }),
+    ...(access.permitted ? { outcome: 'success' } : { outcome: 'denied', code: 'DENIED' }),
     principal: call.principal,
     ...(call.sessionId === undefined ? {} : { session: call.sessionId }),
     requestId: call.requestId,
     ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
     resource: { kind: 'finding' },
-    decision: { ...decision, request },
+    decision: recordedDecision(access),
+    ...(access.approvals.length === 0 ? {} : { facts: approvalFacts(access) }),
   };
 }

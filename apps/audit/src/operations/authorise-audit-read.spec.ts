@@ -1,9 +1,23 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import type { AuditRecord } from '@keymesh/contracts';
-import { failure } from '@keymesh/contracts';
+import {
+  failure,
+  toPublicError,
+  type ApprovableRequest,
+  type AuditRecord,
+  type Statement,
+} from '@keymesh/contracts';
+import { HOUR } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
-import type { PolicyHolder } from '@keymesh/service-kit';
-import { expectCode, makeTestClock } from '@keymesh/testing';
+import {
+  BUILT_IN_POLICIES,
+  foldStatements,
+  makePolicyEngine,
+  signApproval,
+  signStatement,
+} from '@keymesh/policy-engine';
+import { makeAskPolicy, makePolicyPort, type PolicyHolder } from '@keymesh/service-kit';
+import { expectCode, makeTestClock, makeTestPrincipal, type TestPrincipal } from '@keymesh/testing';
 import { makeAuthoriseAuditRead } from './authorise-audit-read.js';
 
 type CurrentPolicy = ReturnType<PolicyHolder['currentPolicy']>;
@@ -22,7 +36,10 @@ function setUp() {
   const journal = { isUp: true };
   const entry = (name: string) => ({ name, kind: 'service', roles: ['auditor'], attributes: {} });
   const policy = {
-    directory: { find: (name: string) => (name === 'stranger' ? undefined : entry(name)) },
+    directory: {
+      approvals: [],
+      find: (name: string) => (name === 'stranger' ? undefined : entry(name)),
+    },
     engine: {
       decide: ({ principal, action }: { principal: { name: string }; action: string }) => ({
         effect: [`auditor audit.read`, `author policy.read`].includes(`${principal.name} ${action}`)
@@ -35,7 +52,7 @@ function setUp() {
     },
   } as unknown as CurrentPolicy;
   const guard = makeAuthoriseAuditRead({
-    policy: { currentPolicy: () => policy },
+    askPolicy: makeAskPolicy(makePolicyPort({ currentPolicy: () => policy }, clock)),
     clock,
     instance: 'audit-1',
     logger: { warn: () => undefined } as never,
@@ -112,5 +129,95 @@ describe('authoriseAuditRead', () => {
     clock.advance(61_000);
     await flush();
     expect(recorded.map(({ facts }) => facts?.reads)).toEqual([1]);
+  });
+});
+
+describe('a read of the log that needs an approval', () => {
+  const operator = makeTestPrincipal('operator', ['operator'], 'operator');
+  const guard = makeTestPrincipal('guard', ['security-admin']);
+  const others = ['auditor', 'second'].map((name) => makeTestPrincipal(name, ['auditor']));
+  const meshId = 'test-mesh';
+  const FOUR_EYES = `forbid(principal, action == Keymesh::Action::"audit.read", resource)
+    unless { context has approvals && context.approvals >= 1 };`;
+
+  function setUpApprovals() {
+    const { clock, ...rest } = setUp();
+    const sign = (said: object) =>
+      signStatement(
+        {
+          ...{ v: 1, meshId, statementId: randomUUID(), issuer: 'operator' },
+          ...{ issuedAt: new Date(clock.now()).toISOString(), ...said },
+        } as Statement,
+        operator.signingKey,
+      );
+    const granted = ({ name, kind, roles, publicNkey: nkey, signingKey }: TestPrincipal) =>
+      sign({
+        ...{ type: 'principal.granted', principal: name, kind, roles, nkey },
+        channelKey: signingKey.publicKeyText,
+      });
+    const keyNamed = (name: string) => makeTestPrincipal(name).signingKey.publicKeyText;
+    let directory = foldStatements(
+      {
+        ...{ v: 1, meshId, meshPublicKey: keyNamed('mesh'), bundlePublicKey: keyNamed('bundle') },
+        operators: [{ name: 'operator', channelKey: operator.signingKey.publicKeyText }],
+      },
+      [
+        ...[operator, guard, ...others].map(granted),
+        sign({ type: 'policy.set', policyId: 'eyes', cedar: FOUR_EYES, twoPerson: false, basedOn: null }),
+      ],
+      { clock },
+    );
+    const currentPolicy = () => ({
+      ...{ version: 1, directory },
+      engine: makePolicyEngine({ version: 1, policies: [...BUILT_IN_POLICIES] }, directory),
+    });
+    const recorded: AuditRecord[] = [];
+    const { authorise } = makeAuthoriseAuditRead({
+      askPolicy: makeAskPolicy(makePolicyPort({ currentPolicy }, clock)),
+      clock,
+      instance: 'audit-1',
+      logger: { warn: () => undefined } as never,
+      journal: { record: (record) => Promise.resolve(void recorded.push(record)) },
+    });
+    const approve = (request: ApprovableRequest): void => {
+      const approval = signApproval(
+        {
+          ...{ v: 1, meshId, approvalId: randomUUID(), request, approver: 'guard' },
+          issuedAt: new Date(clock.now()).toISOString(),
+          expiresAt: new Date(clock.now() + HOUR).toISOString(),
+        },
+        guard.signingKey,
+      );
+      directory = directory.withApprovals([approval]);
+    };
+    return { ...rest, clock, recorded, authorise, approve };
+  }
+
+  it('is refused and says so, and is given to exactly who was approved, as long as that lasts', async () => {
+    const { clock, recorded, authorise, approve } = setUpApprovals();
+    const read = (by = 'auditor') => authorise('listAuditEvents', callOf(by));
+    const { approvals } = toPublicError(await expectCode(read(), 'APPROVAL_REQUIRED'));
+    expect(approvals).toMatchObject({
+      ...{ needed: 1, given: 0 },
+      request: { principal: 'auditor', action: 'audit.read', resource: { kind: 'audit-log', id: 'ledger' } },
+    });
+    approve(approvals!.request!);
+    expect(await read()).toBe('audit.read');
+    expect(await authorise('findDecision', callOf('auditor'))).toBe('audit.read');
+    await expectCode(read('second'), 'APPROVAL_REQUIRED');
+    expect(recorded.map(({ outcome }) => outcome)).toEqual(['denied', 'success', 'denied']);
+    expect(recorded[1]).toMatchObject({
+      ...{ facts: { approvers: 'guard' }, decision: { request: { context: { approvals: 1 } } } },
+    });
+    clock.advance(HOUR);
+    await expectCode(read(), 'APPROVAL_REQUIRED');
+  });
+
+  it('is not given by an approval of something else', async () => {
+    const { authorise, approve } = setUpApprovals();
+    approve({
+      ...{ principal: 'auditor', action: 'policy.read', resource: { kind: 'audit-log', id: 'ledger' } },
+    });
+    await expectCode(authorise('listAuditEvents', callOf('auditor')), 'APPROVAL_REQUIRED');
   });
 });

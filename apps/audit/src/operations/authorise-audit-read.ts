@@ -1,18 +1,18 @@
-import {
-  failure,
-  toPublicError,
-  type Action,
-  type AuditRecord,
-  type PolicyRequest,
-} from '@keymesh/contracts';
+import { failure, toPublicError, type Action, type AuditRecord } from '@keymesh/contracts';
 import { MINUTE, type Clock } from '@keymesh/kernel';
-import { callContext, type Call, type Journal } from '@keymesh/mesh';
-import { policyPrincipal, type Decision } from '@keymesh/policy-engine';
-import type { Logger, PolicyHolder } from '@keymesh/service-kit';
+import type { Call, Journal } from '@keymesh/mesh';
+import {
+  approvalFacts,
+  recordedDecision,
+  refusalOf,
+  type Access,
+  type AskPolicy,
+  type Logger,
+} from '@keymesh/service-kit';
 import { v7 as uuidv7 } from 'uuid';
 
 export interface AuditReadPorts {
-  readonly policy: Pick<PolicyHolder, 'currentPolicy'>;
+  readonly askPolicy: AskPolicy;
   readonly journal: Pick<Journal, 'record'>;
   readonly clock: Clock;
   readonly instance: string;
@@ -22,7 +22,7 @@ export interface AuditReadPorts {
 /**
  * Decides whether the asker may read the log, and records that it did.
  * @param actions any of them is enough (default: `audit.read`); the first is what a denial is recorded of.
- * @returns the first one that it may. @throws DENIED
+ * @returns the first one that it may. @throws DENIED, APPROVAL_REQUIRED where approvals of the first would turn it
  */
 export type AuthoriseAuditRead = (
   operation: string,
@@ -34,9 +34,11 @@ export type AuthoriseAuditRead = (
 interface Reading {
   windowEndsAt: number;
   unrecorded: number;
-  readonly last: { operation: string; call: Call; decision: RecordedDecision };
+  readonly last: { operation: string; call: Call; access: Access };
 }
-type RecordedDecision = NonNullable<AuditRecord['decision']>;
+
+/** All of the log: whoever reads it pages through it, so an approval of reading is of every page. */
+const LEDGER = { kind: 'audit-log', id: 'ledger', attributes: {} } as const;
 
 /**
  * Makes the guard of every read of the log. Each access is recorded itself: once a session and minute with a count, since a record of
@@ -47,7 +49,7 @@ export function makeAuthoriseAuditRead(ports: AuditReadPorts): {
   /** Records counts whose minute is over; call it now and then, and with `all` at the end. */
   flush: (all?: boolean) => Promise<void>;
 } {
-  const { policy, clock } = ports;
+  const { askPolicy, clock } = ports;
   const readings = new Map<string, Reading>();
 
   const recordReads = async (reading: Reading): Promise<void> => {
@@ -64,14 +66,14 @@ export function makeAuthoriseAuditRead(ports: AuditReadPorts): {
 
   return {
     authorise: async (operation, call, actions = ['audit.read']) => {
-      const decisions = actions.map((action) => decide(policy.currentPolicy(), call, action));
-      const decision = decisions.find(({ effect }) => effect === 'permit') ?? decisions[0];
-      if (decision === undefined) throw failure('DENIED');
-      const { action } = decision.request;
-      const last = { operation, call, decision };
-      if (decision.effect === 'forbid') {
+      const asked = actions.map((action) => askPolicy(call, action, LEDGER));
+      const access = asked.find(({ permitted }) => permitted) ?? asked[0];
+      if (access === undefined) throw failure('DENIED');
+      const { action } = access.request;
+      const last = { operation, call, access };
+      if (!access.permitted) {
         await ports.journal.record(recordOf(ports, last, { outcome: 'denied', code: 'DENIED', reads: 0 }));
-        throw failure('DENIED');
+        throw refusalOf(askPolicy, call, access);
       }
       const key = `${call.principal}/${call.sessionId ?? 'plain'}/${action}`;
       const known = readings.get(key);
@@ -101,26 +103,9 @@ export function makeAuthoriseAuditRead(ports: AuditReadPorts): {
   };
 }
 
-function decide(
-  { engine, directory }: ReturnType<PolicyHolder['currentPolicy']>,
-  call: Call,
-  action: Action,
-): RecordedDecision {
-  const entry = directory.find(call.principal);
-  if (entry === undefined) throw failure('DENIED');
-  const request: PolicyRequest = {
-    principal: policyPrincipal(entry),
-    action,
-    resource: { kind: 'audit-log', id: 'ledger', attributes: {} },
-    context: callContext(call),
-  };
-  const decision: Decision = engine.decide(request);
-  return { ...decision, request };
-}
-
 function recordOf(
   { clock, instance }: AuditReadPorts,
-  { operation, call, decision }: Reading['last'],
+  { operation, call, access }: Reading['last'],
   { outcome, code, reads }: { outcome: 'success' | 'denied'; code?: string; reads: number },
 ): AuditRecord {
   return {
@@ -137,7 +122,7 @@ function recordOf(
     requestId: call.requestId,
     ...(call.traceparent === undefined ? {} : { traceparent: call.traceparent }),
     resource: { kind: 'audit-log', id: 'ledger' },
-    decision,
-    facts: { operation, reads },
+    decision: recordedDecision(access),
+    facts: { operation, reads, ...approvalFacts(access) },
   };
 }

@@ -12,7 +12,7 @@ import {
   type RequestInput,
 } from '@keymesh/contracts';
 import { MINUTE, SECOND } from '@keymesh/kernel';
-import { requestDigestOf, signApproval } from '@keymesh/policy-engine';
+import { isContentOf, requestDigestOf, signApproval } from '@keymesh/policy-engine';
 import { Command, Option } from 'commander';
 import { makeCommand, runCommand, type CommonOptions, type Session } from '../command.js';
 import { wholeNumber } from '../option-values.js';
@@ -42,7 +42,7 @@ interface RequestOptions extends CommonOptions {
 function request(): Command {
   return makeCommand(
     'request',
-    'Ask others to approve one request of yours. Make that request again when they have.',
+    'Ask others to approve one request of yours. Make that request again when they have. What is no value: `--ask-approval REASON` of the command itself.',
     'keymesh approval request --action retrieve --credential billing/stripe --reason "invoice run"',
   )
     .addOption(new Option('--action <action>', 'what you want to do').choices(ACTIONS).makeOptionMandatory())
@@ -133,6 +133,12 @@ async function find(session: Session, approvalId: string): Promise<ApprovalSumma
   const { approvals } = await (await session.keymesh()).call(listApprovals, { approvalId });
   const [found] = approvals;
   if (found === undefined) throw failure('APPROVAL_NOT_FOUND');
+  const { contentHash } = found.request;
+  // What is signed is the hash: it must be of what is shown.
+  if (contentHash !== undefined && !isContentOf(found.content ?? '', contentHash))
+    throw failure('APPROVAL_NOT_FOUND', {
+      publicMessage: 'What is shown is not what would be approved. Nothing was signed; tell an operator.',
+    });
   // Made here of what is shown and signed, whatever the service calls it.
   const { meshId } = await session.profile();
   return { ...found, requestDigest: requestDigestOf(meshId, found.request) };
@@ -174,7 +180,7 @@ function list(): Command {
 function show(): Command {
   return makeCommand(
     'show',
-    'One request, with what the vault calls the credential.',
+    'One request, with what the vault calls the credential, or what is to be written.',
     'keymesh approval show 0197…',
   )
     .argument('<approval-id>')

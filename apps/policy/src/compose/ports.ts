@@ -1,8 +1,8 @@
 import { SECOND } from '@keymesh/kernel';
-import { CONFIRM_EVERY_MS, type ServiceKit } from '@keymesh/service-kit';
+import { CONFIRM_EVERY_MS, openAskPolicy, type ServiceKit } from '@keymesh/service-kit';
 import type { PolicyConfig } from '../config.js';
 import { makeRecordMaker } from '../domain/audit.js';
-import type { OperationPorts } from '../domain/authorize.js';
+import { bookPolicy, type OperationPorts } from '../domain/authorize.js';
 import type { ConnectionAttempts } from '../domain/failed-attempts.js';
 import { makeBundleRollCall, type BundleRollCall } from '../domain/bundle-roll-call.js';
 import type { CutConnections, CutRemovedKeys, Record } from '../domain/ports.js';
@@ -61,6 +61,7 @@ export async function makePorts(
     kit,
     clock,
     book,
+    askPolicy: openAskPolicy(kit, { policy: bookPolicy(book, clock) }),
     record,
     makeRecord,
     refusals,

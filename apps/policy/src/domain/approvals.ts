@@ -7,8 +7,9 @@ import {
 } from '@keymesh/contracts';
 import { MINUTE, type Clock, type KeymeshError } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
-import { policyPrincipal, readApproval, type HeldApproval } from '@keymesh/policy-engine';
-import type { AuditEntry, PolicyBook } from './ports.js';
+import { isContentOf, policyPrincipal, readApproval, type HeldApproval } from '@keymesh/policy-engine';
+import { policyResource } from './authorize.js';
+import type { AuditEntry, PolicyBook, PolicyState } from './ports.js';
 import type { MakeRecord, RecordType } from './audit.js';
 import type { Refusals } from './refusals.js';
 
@@ -20,6 +21,8 @@ export interface AskedApproval {
   /** Of the resource, as the asker says. */
   readonly attributes: ToldAttributes;
   readonly requestDigest: string;
+  /** JSON that the request's `contentHash` is of; null: it has none. */
+  readonly content: string | null;
   readonly reason: string;
   readonly askedAt: string;
   readonly expiresAt: string;
@@ -52,16 +55,19 @@ export function findOpen(asked: readonly AskedApproval[], approvalId: string, no
   return found;
 }
 
-/** The resource as policies on `approve` see it here. */
-export const resourceOf = ({
-  request: { resource },
-  attributes,
-}: Pick<AskedApproval, 'request' | 'attributes'>): PolicyRequest['resource'] => ({
-  ...resource,
-  attributes: Object.fromEntries(
-    Object.entries(attributes).filter(([, told]) => told !== undefined),
-  ) as PolicyRequest['resource']['attributes'],
-});
+/** The resource as policies on `approve` see it here: of policies it is known, of all else only what the asker says. */
+export const resourceOf = (
+  { request: { resource }, attributes }: Pick<AskedApproval, 'request' | 'attributes'>,
+  state: Pick<PolicyState, 'directory'>,
+): PolicyRequest['resource'] =>
+  resource.kind === 'policy'
+    ? policyResource(state, resource.id)
+    : {
+        ...resource,
+        attributes: Object.fromEntries(
+          Object.entries(attributes).filter(([, told]) => told !== undefined),
+        ) as PolicyRequest['resource']['attributes'],
+      };
 
 /** Whether the policy lets this principal approve it, as far as it is known here. */
 export function mayApprove(book: Pick<PolicyBook, 'current'>, name: string, asked: AskedApproval): boolean {
@@ -69,7 +75,7 @@ export function mayApprove(book: Pick<PolicyBook, 'current'>, name: string, aske
   const entry = directory.find(name);
   if (entry === undefined || name === asked.request.principal) return false;
   const principal = policyPrincipal(entry);
-  const resource = resourceOf(asked);
+  const resource = resourceOf(asked, { directory });
   return engine.decide({ principal, action: 'approve', resource, context: {} }).effect === 'permit';
 }
 
@@ -98,6 +104,15 @@ export function readFreshApproval(
 
 export const refused = (because: string): KeymeshError =>
   failure('STATEMENT_REJECTED', { publicMessage: `The signed approval is refused: ${because}.` });
+
+/** @throws BAD_REQUEST unless approvers are shown exactly what they sign. */
+export function checkContent({ contentHash }: ApprovableRequest, content: string | undefined): void {
+  if (contentHash === undefined && content === undefined) return;
+  if (contentHash !== undefined && content !== undefined && isContentOf(content, contentHash)) return;
+  throw failure('BAD_REQUEST', {
+    publicMessage: 'contentHash is SHA-256 over content: give both, to the byte, or neither.',
+  });
+}
 
 /** What a record of a request for approval tells: ids and names of principals, never why. */
 export const factsOf = ({ approvalId, request, requestDigest, expiresAt }: AskedApproval) => ({

@@ -1,7 +1,7 @@
-import type { AuditRecord, PolicyRequest } from '@keymesh/contracts';
+import type { AuditRecord } from '@keymesh/contracts';
 import type { Call } from '@keymesh/mesh';
 import type { Clock } from '@keymesh/kernel';
-import type { Decision } from '@keymesh/policy-engine';
+import { approvalFacts, recordedDecision, type Access } from '@keymesh/service-kit';
 import { v7 as uuidv7 } from 'uuid';
 
 /** What the policy service records. */
@@ -51,8 +51,6 @@ export type RecordType =
   | 'connection.refused'
   | 'subject.refused';
 
-export type DecisionRecord = NonNullable<AuditRecord['decision']>;
-
 /** What is known of an event; the rest is filled in. */
 export interface RecordFacts {
   readonly call?: Call;
@@ -63,7 +61,8 @@ export interface RecordFacts {
   /** What else it was done to. */
   readonly resource?: NonNullable<AuditRecord['resource']>;
   readonly code?: string;
-  readonly decision?: DecisionRecord;
+  /** Recorded whole, with who approved. */
+  readonly decision?: Access;
   readonly facts?: NonNullable<AuditRecord['facts']>;
 }
 
@@ -91,15 +90,13 @@ export const makeRecordMaker =
     ...(call?.traceparent === undefined ? {} : { traceparent: call.traceparent }),
     ...(resource === undefined ? {} : { resource }),
     ...(subject === undefined ? {} : { resource: { kind: 'principal', id: subject } }),
-    ...(decision === undefined ? {} : { decision }),
-    ...(facts === undefined ? {} : { facts }),
+    ...(decision === undefined ? {} : { decision: recordedDecision(decision) }),
+    ...factsWith(decision, facts),
   });
 
-/** The decision as it goes into a record: with the whole request, so that it can be replayed. */
-export const decisionRecord = (decision: Decision, request: PolicyRequest): DecisionRecord => ({
-  effect: decision.effect,
-  bundleVersion: decision.bundleVersion,
-  determiningPolicies: decision.determiningPolicies,
-  errors: decision.errors,
-  request,
-});
+function factsWith(decision: Access | undefined, facts: RecordFacts['facts']): Pick<AuditRecord, 'facts'> {
+  const given = decision === undefined ? {} : approvalFacts(decision);
+  // What the operation says goes first: an approval has facts of these names itself.
+  const all = { ...given, ...facts };
+  return Object.keys(all).length === 0 ? {} : { facts: all };
+}

@@ -1,7 +1,21 @@
-import { failure, toPublicError, type Action, type ErrorCode, type PolicyRequest } from '@keymesh/contracts';
-import { callContext, type Call } from '@keymesh/mesh';
-import { policyPrincipal } from '@keymesh/policy-engine';
-import { decisionRecord, type DecisionRecord, type MakeRecord, type RecordType } from './audit.js';
+import {
+  toPublicError,
+  type Action,
+  type ErrorCode,
+  type PolicyRequest,
+  type Statement,
+} from '@keymesh/contracts';
+import type { Clock } from '@keymesh/kernel';
+import type { Call } from '@keymesh/mesh';
+import { hashContent } from '@keymesh/policy-engine';
+import {
+  makePolicyPort,
+  refusalOf,
+  type Access,
+  type AskPolicy,
+  type PolicyPort,
+} from '@keymesh/service-kit';
+import type { MakeRecord, RecordType } from './audit.js';
 import type { PolicyBook, PolicyState, Record } from './ports.js';
 import type { Refusals } from './refusals.js';
 
@@ -10,6 +24,7 @@ export interface OperationPorts {
   readonly book: PolicyBook;
   readonly makeRecord: MakeRecord;
   readonly refusals: Refusals;
+  readonly askPolicy: AskPolicy;
 }
 
 export interface Authorization {
@@ -20,51 +35,59 @@ export interface Authorization {
   readonly attributes?: PolicyRequest['resource']['attributes'];
   /** What it is about where that is no principal; `*` as id: all of them. */
   readonly resource?: PolicyRequest['resource'];
+  /** What is to be written, for what writes: an approval is of exactly this. Without free text: nobody says a reason twice alike. */
+  readonly content?: object;
 }
+
+/** The policy of the book, for `AskPolicy`. Of whom it does not know it is asked too, so that the denial is recorded. */
+export function bookPolicy({ current }: Pick<PolicyBook, 'current'>, clock: Clock): PolicyPort {
+  const port = makePolicyPort({ currentPolicy: current }, clock);
+  return { ...port, find: (name) => port.find(name) ?? { name, kind: 'service', roles: [] } };
+}
+
+/** What differs each time that the same is said. */
+const OF_THE_SAYING: readonly string[] = ['v', 'meshId', 'statementId', 'issuedAt', 'issuer'];
+
+/** What a statement says. */
+export const contentOf = (said: Statement): object =>
+  Object.fromEntries(Object.entries(said).filter(([name]) => !OF_THE_SAYING.includes(name)));
 
 /**
  * Decides whether the caller may; a no is recorded.
- * @returns the decision for the success record. @throws DENIED
+ * @returns the decision for the success record. @throws DENIED, APPROVAL_REQUIRED where approvals would turn it
  */
 export async function authorize(
-  { book, makeRecord, refusals }: OperationPorts,
+  { askPolicy, makeRecord, refusals }: OperationPorts,
   call: Call,
-  { action, type, subject, attributes = {}, resource }: Authorization,
-): Promise<DecisionRecord> {
-  const { directory, engine } = book.current();
-  const caller = directory.find(call.principal);
-  const request: PolicyRequest = {
-    principal:
-      caller === undefined ? { name: call.principal, kind: 'service', roles: [] } : policyPrincipal(caller),
-    action,
-    resource: resource ?? { kind: 'principal', id: subject ?? '*', attributes },
-    context: callContext(call),
-  };
-  const decision = engine.decide(request);
-  const record = decisionRecord(decision, request);
-  if (decision.effect === 'permit') return record;
+  { action, type, subject, attributes = {}, resource, content }: Authorization,
+): Promise<Access> {
+  const hashed = content === undefined ? undefined : hashContent({ type, ...content });
+  const asked = resource ?? { kind: 'principal' as const, id: subject ?? '*', attributes };
+  const context = hashed === undefined ? {} : { contentHash: hashed.contentHash };
+  const access = askPolicy(call, action, asked, context);
+  if (access.permitted) return access;
   await refusals.note(`${call.principal} ${type}`, (summed) => ({
     record: makeRecord(type, 'denied', {
       call,
       code: 'DENIED' satisfies ErrorCode,
-      decision: record,
+      decision: access,
       ...(subject === undefined ? {} : { subject }),
       ...(resource === undefined ? {} : { resource: { kind: resource.kind, id: resource.id } }),
       ...(summed === 0 ? {} : { facts: { summed } }),
     }),
   }));
-  throw failure('DENIED');
+  throw refusalOf(askPolicy, call, access, hashed?.content);
 }
 
 /**
  * Authorises and works: what fails after the decision leaves a record of it too, as a success does by its own work.
- * @throws DENIED, and whatever the work throws
+ * @throws DENIED, APPROVAL_REQUIRED, and whatever the work throws
  */
 export async function authorized<Reply>(
   ports: OperationPorts & { readonly record: Record },
   call: Call,
   asked: Authorization,
-  work: (decision: DecisionRecord) => Promise<Reply>,
+  work: (decision: Access) => Promise<Reply>,
 ): Promise<Reply> {
   const decision = await authorize(ports, call, asked);
   try {

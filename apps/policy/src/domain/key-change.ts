@@ -1,8 +1,8 @@
 import { failure, type StatementOf } from '@keymesh/contracts';
 import { DAY, type Clock } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
-import { authorize, type OperationPorts } from './authorize.js';
-import type { DecisionRecord } from './audit.js';
+import type { Access } from '@keymesh/service-kit';
+import { authorize, contentOf, type OperationPorts } from './authorize.js';
 import type { PolicyState } from './ports.js';
 
 export type KeyChange = StatementOf<'principal.keys-added' | 'principal.keys-removed'>;
@@ -17,11 +17,14 @@ const OWN_PER_DAY = 16;
 export const authorizeKeyChange = (
   ports: OperationPorts,
   call: Call,
-  { type, principal }: KeyChange,
-): Promise<DecisionRecord | undefined> =>
-  principal === call.principal
+  change: KeyChange,
+): Promise<Access | undefined> =>
+  change.principal === call.principal
     ? Promise.resolve(undefined)
-    : authorize(ports, call, { action: 'principal.write', type, subject: principal });
+    : authorize(ports, call, {
+        ...{ action: 'principal.write', type: change.type, subject: change.principal },
+        content: contentOf(change),
+      });
 
 /** @throws STATEMENT_REJECTED for one too many, DENIED for a principal that anything was taken from. */
 export function checkOwnChange(

@@ -1,6 +1,6 @@
-import { failure, type StatementOf } from '@keymesh/contracts';
-import { callContext, type Call } from '@keymesh/mesh';
+import { failure, type PolicyRequest, type StatementOf } from '@keymesh/contracts';
 import {
+  approvalsNeeded,
   BUILT_IN_POLICIES,
   checkPolicy,
   makePolicyEngine,
@@ -10,6 +10,7 @@ import {
   type Directory,
   type PolicyProblem,
 } from '@keymesh/policy-engine';
+import type { Access } from '@keymesh/service-kit';
 import { policyResource } from './authorize.js';
 
 /** What a text that a policy is to have is wrong in: against the schema, and against what it says of itself. */
@@ -35,24 +36,30 @@ export function checkText(
 
 /**
  * Whoever writes policies can lock everybody out of writing them, for ever. @param next the directory after the change
- * @throws POLICY_INVALID unless somebody could take it back now, asking as this call does
+ * @throws POLICY_INVALID unless somebody could take it back now, asking as it was asked here, with as many approvals as others can give
  */
-export function checkWayBack(next: Directory, policyId: string, call: Call): void {
+export function checkWayBack(next: Directory, policyId: string, { request }: Access): void {
   const engine = makePolicyEngine({ version: 1, policies: [...BUILT_IN_POLICIES] }, next, {
     cacheEntries: 0,
   });
-  const mayUndo = next
-    .list()
-    .filter(mayWrite)
-    .some(
-      (writer) =>
-        engine.decide({
-          principal: policyPrincipal(writer),
-          action: 'policy.write',
-          resource: policyResource({ directory: next }, policyId),
-          context: callContext(call),
-        }).effect === 'permit',
-    );
+  const resource = policyResource({ directory: next }, policyId);
+  const ofThisRequest = ['approvals', 'contentHash'];
+  const context = Object.fromEntries(
+    Object.entries(request.context).filter(([name]) => !ofThisRequest.includes(name)),
+  );
+  const active = next.list().filter(({ status }) => status === 'active');
+  const approvers = active.filter((one) => {
+    const asked = { principal: policyPrincipal(one), action: 'approve' as const, resource, context: {} };
+    return engine.decide(asked).effect === 'permit';
+  });
+  const mayUndo = active.filter(mayWrite).some((writer) => {
+    const asked: PolicyRequest = {
+      ...{ principal: policyPrincipal(writer), action: 'policy.write', resource, context },
+    };
+    if (engine.decide(asked).effect === 'permit') return true;
+    const others = approvers.filter(({ name }) => name !== writer.name);
+    return (approvalsNeeded(engine, asked) ?? Infinity) <= others.length;
+  });
   if (!mayUndo)
     throw invalid(`${policyId}: after this change nobody could write policies, so nobody could undo it`);
 }

@@ -1,4 +1,5 @@
 import type { Migration } from '@keymesh/postgres';
+import { ApprovalContent1795651220008 } from './approval-content.js';
 import { Approvals1795651220001 } from './approvals.js';
 import { ChannelKeyHandover1795651220007 } from './channel-key-handover.js';
 import { ConnectionNkey1795651210000 } from './connection-nkey.js';
@@ -21,4 +22,5 @@ export const MIGRATIONS: readonly Migration[] = [
   FailedAttempts1795651220003,
   Sessions1795651220004,
   ChannelKeyHandover1795651220007,
+  ApprovalContent1795651220008,
 ];

@@ -34,7 +34,7 @@ export const makeApproveRequest =
     const asked = findOpen(await listAsked(), approvalId, clock.now());
     if (asked.request.principal === approver)
       throw await refuse(ports, call, 'approval.approved', 'Nobody approves a request of their own.');
-    const resource = resourceOf(asked);
+    const resource = resourceOf(asked, book.current());
     const right = { action: 'approve', type: 'approval.approved', resource } as const;
     return authorized(ports, call, right, (decision) =>
       book.change<ReplyOf<typeof approveRequest>>(requestKey(call), (state) => {

@@ -1,7 +1,7 @@
 import type { closeBreakGlass, ReplyOf } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
-import { authorize, requestKey, type OperationPorts } from '../domain/authorize.js';
+import { authorize, contentOf, requestKey, type OperationPorts } from '../domain/authorize.js';
 import { readFreshStatement } from '../domain/fresh-statement.js';
 
 /** Ends an opening before its time: its holder, or an operator whose `principal.write` it takes. */
@@ -9,8 +9,15 @@ export const makeCloseBreakGlass =
   (ports: OperationPorts & { readonly clock: Clock }): Handler<typeof closeBreakGlass> =>
   async ({ statement: text }, call) => {
     const { book, makeRecord, clock } = ports;
-    const { principal, openingId } = readFreshStatement(text, 'break-glass.closed', call, clock);
-    const asked = { action: 'principal.write', type: 'break-glass.closed', subject: principal } as const;
+    const said = readFreshStatement(text, 'break-glass.closed', call, clock);
+    const { principal, openingId } = said;
+    const content = contentOf(said);
+    const asked = {
+      action: 'principal.write',
+      type: 'break-glass.closed',
+      subject: principal,
+      content,
+    } as const;
     const decision = principal === call.principal ? undefined : await authorize(ports, call, asked);
     return book.change<ReplyOf<typeof closeBreakGlass>>(requestKey(call), (state) => {
       const reply = (bundleVersion: number) => ({ openingId, principal, bundleVersion });

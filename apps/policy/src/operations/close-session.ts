@@ -7,7 +7,12 @@ export const makeCloseSession =
   (ports: OperationPorts): Handler<typeof closeSession> =>
   async ({ principal, nkey }, call) => {
     const { book, makeRecord } = ports;
-    const asked = { action: 'principal.write', type: 'session.closed', subject: principal } as const;
+    const asked = {
+      action: 'principal.write',
+      type: 'session.closed',
+      subject: principal,
+      content: { nkey },
+    } as const;
     const decision = principal === call.principal ? undefined : await authorize(ports, call, asked);
     return book.change<ReplyOf<typeof closeSession>>(requestKey(call), ({ directory }) => {
       const reply = (bundleVersion: number) => ({ principal, bundleVersion });

@@ -1,7 +1,13 @@
 import { failure, type confirmPolicy, type ReplyOf } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
-import { authorized, policyResource, requestKey, type OperationPorts } from '../domain/authorize.js';
+import {
+  authorized,
+  contentOf,
+  policyResource,
+  requestKey,
+  type OperationPorts,
+} from '../domain/authorize.js';
 import { readFreshStatement } from '../domain/fresh-statement.js';
 import { checkText, checkWayBack } from '../domain/policy-text.js';
 import type { Record } from '../domain/ports.js';
@@ -16,7 +22,12 @@ export const makeConfirmPolicy =
     const said = readFreshStatement(text, 'policy.confirmed', call, clock);
     const { policyId, change, statementId } = said;
     const resource = policyResource(book.current(), policyId);
-    const asked = { action: 'policy.write', type: 'policy.confirmed', resource } as const;
+    const asked = {
+      action: 'policy.write',
+      type: 'policy.confirmed',
+      resource,
+      content: contentOf(said),
+    } as const;
     return authorized(ports, call, asked, (decision) =>
       book.change<ReplyOf<typeof confirmPolicy>>(requestKey(call), ({ directory }) => {
         const isRepeat = directory.statements.includes(text);
@@ -29,7 +40,7 @@ export const makeConfirmPolicy =
         if (isRepeat || pending === undefined) return { records: [], reply };
         // What is valid may have grown narrower since it was written.
         checkText(pending);
-        checkWayBack(next, policyId, call);
+        checkWayBack(next, policyId, decision);
         const facts = { statementId, change, setBy: pending.setBy };
         const about = { resource: { kind: 'policy', id: policyId } };
         const record = makeRecord('policy.confirmed', 'success', { call, decision, facts, ...about });

@@ -20,6 +20,8 @@ export const makeCreatePrincipal =
       type: 'principal.created',
       subject: principal,
       attributes: { kind, roles },
+      // Not the token: it is made anew each time, and whoever asks hands it out.
+      content: { kind, roles },
     });
     checkInvitation(statement, clock);
     return book.change<ReplyOf<typeof createPrincipal>>(requestKey(call), (state) => {

@@ -16,6 +16,7 @@ export const makeDisablePrincipal =
       action: 'principal.write',
       type: 'principal.disabled',
       subject: principal,
+      content: {},
     });
     const reply = await book.change<ReplyOf<typeof disablePrincipal>>(requestKey(call), (state) => {
       const entry = findPrincipal(state, principal);

@@ -2,7 +2,7 @@ import type { enablePrincipal, ReplyOf } from '@keymesh/contracts';
 import { failure } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
-import { authorize, requestKey, type OperationPorts } from '../domain/authorize.js';
+import { authorize, contentOf, requestKey, type OperationPorts } from '../domain/authorize.js';
 import { readFreshStatement } from '../domain/fresh-statement.js';
 import { findPrincipal } from '../domain/guards.js';
 
@@ -11,11 +11,13 @@ export const makeEnablePrincipal =
   (ports: OperationPorts & { readonly clock: Clock }): Handler<typeof enablePrincipal> =>
   async ({ statement: text }, call) => {
     const { book, makeRecord, clock } = ports;
-    const { principal, status } = readFreshStatement(text, 'principal.status-set', call, clock);
+    const said = readFreshStatement(text, 'principal.status-set', call, clock);
+    const { principal, status } = said;
     const decision = await authorize(ports, call, {
       action: 'principal.write',
       type: 'principal.enabled',
       subject: principal,
+      content: contentOf(said),
     });
     if (status !== 'active')
       throw failure('STATEMENT_REJECTED', {

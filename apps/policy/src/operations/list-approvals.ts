@@ -32,10 +32,10 @@ export const makeListApprovals =
   };
 
 function summaryOf(asked: AskedApproval, nowMs: number): ApprovalSummary {
-  const { approvalId, request, requestDigest, reason, askedAt, expiresAt, ended, approvals } = asked;
+  const { approvalId, request, requestDigest, content, reason, askedAt, expiresAt, ended, approvals } = asked;
   const status = ended?.how ?? (nowMs < Date.parse(expiresAt) ? 'open' : 'expired');
   return {
-    ...{ approvalId, request, requestDigest, reason, askedAt, expiresAt, status },
+    ...{ approvalId, request, requestDigest, content, reason, askedAt, expiresAt, status },
     endedBy: ended?.by ?? null,
     endedReason: ended?.reason ?? null,
     approvers: approvals.map((text) => readApproval(text).approval.approver),

@@ -1,10 +1,9 @@
 import type { BreakGlassSummary, listBreakGlass } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
-import { callContext, type Call, type Handler } from '@keymesh/mesh';
-import { isOpenNow, policyPrincipal, type BreakGlassOpening } from '@keymesh/policy-engine';
-import { decisionRecord, type DecisionRecord } from '../domain/audit.js';
+import type { Handler } from '@keymesh/mesh';
+import { isOpenNow, type BreakGlassOpening } from '@keymesh/policy-engine';
 import type { OperationPorts } from '../domain/authorize.js';
-import type { BreakGlassNote, PolicyBook, Record } from '../domain/ports.js';
+import type { BreakGlassNote, Record } from '../domain/ports.js';
 
 /** Openings, newest first: everybody's for whoever reviews them, else the caller's own. Recorded before it is told. */
 export const makeListBreakGlass =
@@ -17,9 +16,10 @@ export const makeListBreakGlass =
     },
   ): Handler<typeof listBreakGlass> =>
   async (_request, call) => {
-    const { book, makeRecord, record, clock, listNotes } = ports;
-    const decision = reviewing(book, call);
-    const all = decision?.effect === 'permit';
+    const { book, askPolicy, makeRecord, record, clock, listNotes } = ports;
+    // Not a right that it lacks, only what it sees.
+    const decision = askPolicy(call, 'break-glass.review', { kind: 'principal', id: '*', attributes: {} });
+    const all = decision.permitted;
     const notes = await listNotes();
     const openings = book
       .current()
@@ -32,17 +32,6 @@ export const makeListBreakGlass =
     });
     return { openings };
   };
-
-/** Whether the caller reviews: not a right that it lacks, only what it sees. */
-function reviewing({ current }: Pick<PolicyBook, 'current'>, call: Call): DecisionRecord | undefined {
-  const { directory, engine } = current();
-  const entry = directory.find(call.principal);
-  if (entry === undefined) return undefined;
-  const resource = { kind: 'principal' as const, id: '*', attributes: {} };
-  const principal = policyPrincipal(entry);
-  const request = { principal, action: 'break-glass.review' as const, resource, context: callContext(call) };
-  return decisionRecord(engine.decide(request), request);
-}
 
 const summaryOf = (
   opening: BreakGlassOpening,

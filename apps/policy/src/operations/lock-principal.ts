@@ -19,6 +19,7 @@ export const makeLockPrincipal =
       action: 'principal.lock',
       type: 'principal.locked',
       subject: principal,
+      content: { lockSeconds },
     });
     const reply = await book.change<ReplyOf<typeof lockPrincipal>>(requestKey(call), (state) => {
       const { kind, roles } = findPrincipal(state, principal);

@@ -3,7 +3,7 @@ import { SECOND, type Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
 import { requestDigestOf } from '@keymesh/policy-engine';
 import { v7 as uuidv7 } from 'uuid';
-import { factsOf, isOpen, MAX_OPEN_REQUESTS, type AskedApproval } from '../domain/approvals.js';
+import { checkContent, factsOf, isOpen, MAX_OPEN_REQUESTS, type AskedApproval } from '../domain/approvals.js';
 import { requestKey, type OperationPorts } from '../domain/authorize.js';
 
 /**
@@ -12,9 +12,10 @@ import { requestKey, type OperationPorts } from '../domain/authorize.js';
  */
 export const makeRequestApproval =
   (ports: OperationPorts & { readonly clock: Clock }): Handler<typeof requestApproval> =>
-  async ({ attributes, reason, lastsSeconds, ...asked }, call) => {
+  async ({ attributes, content, reason, lastsSeconds, ...asked }, call) => {
     const { book, makeRecord, clock } = ports;
     const request = { ...asked, principal: call.principal };
+    checkContent(request, content);
     const requestDigest = requestDigestOf(book.current().directory.meshId, request);
     const nowMs = clock.now();
     const fresh: AskedApproval = {
@@ -22,6 +23,7 @@ export const makeRequestApproval =
       request,
       attributes,
       requestDigest,
+      content: content ?? null,
       reason,
       askedAt: new Date(nowMs).toISOString(),
       expiresAt: new Date(nowMs + lastsSeconds * SECOND).toISOString(),

@@ -1,7 +1,7 @@
 import type { ReplyOf, reviewBreakGlass } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
-import { authorized, requestKey, type OperationPorts } from '../domain/authorize.js';
+import { authorized, contentOf, requestKey, type OperationPorts } from '../domain/authorize.js';
 import { readFreshStatement } from '../domain/fresh-statement.js';
 import type { Record } from '../domain/ports.js';
 
@@ -18,6 +18,7 @@ export const makeReviewBreakGlass =
       action: 'break-glass.review',
       type: 'break-glass.reviewed',
       subject: principal,
+      content: contentOf(said),
     } as const;
     return authorized(ports, call, right, (decision) =>
       book.change<ReplyOf<typeof reviewBreakGlass>>(requestKey(call), (state) => {

@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { failure, parseCredentialPolicy, type ReplyOf, type setCredentialPolicy } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
-import { authorized, CREDENTIAL_POLICY, requestKey, type OperationPorts } from '../domain/authorize.js';
+import {
+  authorized,
+  contentOf,
+  CREDENTIAL_POLICY,
+  requestKey,
+  type OperationPorts,
+} from '../domain/authorize.js';
 import { readFreshStatement } from '../domain/fresh-statement.js';
 import type { Record } from '../domain/ports.js';
 
@@ -16,9 +22,15 @@ export const makeSetCredentialPolicy =
   ): Handler<typeof setCredentialPolicy> =>
   async ({ statement: text }, call) => {
     const { book, makeRecord, clock } = ports;
-    const { document, statementId } = readFreshStatement(text, 'credential-policy.set', call, clock);
+    const said = readFreshStatement(text, 'credential-policy.set', call, clock);
+    const { document, statementId } = said;
     const resource = CREDENTIAL_POLICY;
-    const asked = { action: 'policy.write', type: 'credential-policy.set', resource } as const;
+    const asked = {
+      action: 'policy.write',
+      type: 'credential-policy.set',
+      resource,
+      content: contentOf(said),
+    } as const;
     return authorized(ports, call, asked, (decision) => {
       if (document !== null) checkDocument(document);
       return book.change<ReplyOf<typeof setCredentialPolicy>>(requestKey(call), ({ directory }) => {

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { failure, type ReplyOf, type setIdentityRule, type StatementOf } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
-import { authorize, requestKey, type OperationPorts } from '../domain/authorize.js';
+import { authorize, contentOf, requestKey, type OperationPorts } from '../domain/authorize.js';
 import { readFreshStatement } from '../domain/fresh-statement.js';
 
 type Rule = StatementOf<'identity-rule.set'>['rule'];
@@ -12,11 +12,13 @@ export const makeSetIdentityRule =
   (ports: OperationPorts & { readonly clock: Clock }): Handler<typeof setIdentityRule> =>
   async ({ statement: text }, call) => {
     const { book, makeRecord, clock } = ports;
-    const { ruleId, rule } = readFreshStatement(text, 'identity-rule.set', call, clock);
+    const said = readFreshStatement(text, 'identity-rule.set', call, clock);
+    const { ruleId, rule } = said;
     const decision = await authorize(ports, call, {
       action: 'principal.write',
       type: 'identity-rule.set',
       ...(rule === null ? {} : { subject: rule.principal }),
+      content: contentOf(said),
     });
     checkAuthority(rule);
     return book.change<ReplyOf<typeof setIdentityRule>>(requestKey(call), ({ directory }) => {

@@ -28,6 +28,7 @@ export const makeSetKillSwitch =
     const decision = await authorize(ports, call, {
       action: 'kill-switch.set',
       type: 'kill-switch.set',
+      content: { scope, ...(name === undefined ? {} : { name }) },
       ...(scope === 'principal' && name !== undefined ? { subject: name } : {}),
     });
     const kill: KillSwitch = {

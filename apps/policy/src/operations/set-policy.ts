@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import type { ReplyOf, setPolicy } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
-import { authorized, policyResource, requestKey, type OperationPorts } from '../domain/authorize.js';
+import {
+  authorized,
+  contentOf,
+  policyResource,
+  requestKey,
+  type OperationPorts,
+} from '../domain/authorize.js';
 import { readFreshStatement } from '../domain/fresh-statement.js';
 import { checkText, checkWayBack } from '../domain/policy-text.js';
 import type { Record } from '../domain/ports.js';
@@ -18,7 +24,7 @@ export const makeSetPolicy =
     const said = readFreshStatement(text, 'policy.set', call, clock);
     const { policyId, cedar, twoPerson, statementId } = said;
     const resource = policyResource(book.current(), policyId, twoPerson);
-    const asked = { action: 'policy.write', type: 'policy.set', resource } as const;
+    const asked = { action: 'policy.write', type: 'policy.set', resource, content: contentOf(said) } as const;
     return authorized(ports, call, asked, (decision) => {
       checkText(said);
       return book.change<ReplyOf<typeof setPolicy>>(requestKey(call), ({ directory }) => {
@@ -32,7 +38,7 @@ export const makeSetPolicy =
           bundleVersion,
         });
         if (isRepeat) return { records: [], reply };
-        if (!waits) checkWayBack(next, policyId, call);
+        if (!waits) checkWayBack(next, policyId, decision);
         const facts = { statementId, twoPerson, waits, textHash: cedar === null ? 'none' : sha256(cedar) };
         const about = { resource: { kind: 'policy', id: policyId } };
         const record = makeRecord('policy.set', 'success', { call, decision, facts, ...about });

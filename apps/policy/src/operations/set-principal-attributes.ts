@@ -1,7 +1,7 @@
 import type { ReplyOf, setPrincipalAttributes } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
-import { authorize, requestKey, type OperationPorts } from '../domain/authorize.js';
+import { authorize, contentOf, requestKey, type OperationPorts } from '../domain/authorize.js';
 import { readFreshStatement } from '../domain/fresh-statement.js';
 import { findPrincipal } from '../domain/guards.js';
 import type { CutConnections } from '../domain/ports.js';
@@ -16,11 +16,13 @@ export const makeSetPrincipalAttributes =
   ): Handler<typeof setPrincipalAttributes> =>
   async ({ statement: text }, call) => {
     const { book, makeRecord, clock, cutConnections } = ports;
-    const { principal, attributes } = readFreshStatement(text, 'principal.attributes-set', call, clock);
+    const said = readFreshStatement(text, 'principal.attributes-set', call, clock);
+    const { principal, attributes } = said;
     const decision = await authorize(ports, call, {
       action: 'principal.write',
       type: 'principal.attributes-set',
       subject: principal,
+      content: contentOf(said),
     });
     const reply = await book.change<ReplyOf<typeof setPrincipalAttributes>>(requestKey(call), (state) => {
       findPrincipal(state, principal);

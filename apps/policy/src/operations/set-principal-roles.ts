@@ -1,7 +1,7 @@
 import { failure, type ReplyOf, type setPrincipalRoles } from '@keymesh/contracts';
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
-import { authorize, requestKey, type OperationPorts } from '../domain/authorize.js';
+import { authorize, contentOf, requestKey, type OperationPorts } from '../domain/authorize.js';
 import { readFreshStatement } from '../domain/fresh-statement.js';
 import { anotherOperatorRemains, findPrincipal } from '../domain/guards.js';
 import type { CutConnections } from '../domain/ports.js';
@@ -16,12 +16,14 @@ export const makeSetPrincipalRoles =
   ): Handler<typeof setPrincipalRoles> =>
   async ({ statement: text }, call) => {
     const { book, makeRecord, clock, cutConnections } = ports;
-    const { principal, roles, before } = readFreshStatement(text, 'principal.roles-set', call, clock);
+    const said = readFreshStatement(text, 'principal.roles-set', call, clock);
+    const { principal, roles, before } = said;
     const decision = await authorize(ports, call, {
       action: 'principal.write',
       type: 'principal.roles-set',
       subject: principal,
       attributes: { roles },
+      content: contentOf(said),
     });
     const reply = await book.change<ReplyOf<typeof setPrincipalRoles>>(requestKey(call), (state) => {
       findPrincipal(state, principal);

@@ -2,7 +2,7 @@ import { failure, type ReplyOf, type setShadow, type ShadowPolicies } from '@key
 import type { Clock } from '@keymesh/kernel';
 import type { Handler } from '@keymesh/mesh';
 import { shadowDigestOf, tellProblem } from '@keymesh/policy-engine';
-import { authorized, requestKey, type OperationPorts } from '../domain/authorize.js';
+import { authorized, contentOf, requestKey, type OperationPorts } from '../domain/authorize.js';
 import { readFreshStatement } from '../domain/fresh-statement.js';
 import { problemsOf } from '../domain/policy-text.js';
 import type { Record } from '../domain/ports.js';
@@ -19,9 +19,15 @@ export const makeSetShadow =
   (ports: OperationPorts & { readonly clock: Clock; readonly record: Record }): Handler<typeof setShadow> =>
   async ({ statement: text, policies }, call) => {
     const { book, makeRecord, clock } = ports;
-    const { digest, statementId } = readFreshStatement(text, 'policy.shadow-set', call, clock);
+    const said = readFreshStatement(text, 'policy.shadow-set', call, clock);
+    const { digest, statementId } = said;
     const resource = { ...ALL_POLICIES, attributes: {} };
-    const asked = { action: 'policy.write', type: 'policy-shadow.set', resource } as const;
+    const asked = {
+      action: 'policy.write',
+      type: 'policy-shadow.set',
+      resource,
+      content: contentOf(said),
+    } as const;
     return authorized(ports, call, asked, (decision) => {
       checkShadow(digest, policies);
       return book.change<ReplyOf<typeof setShadow>>(requestKey(call), ({ directory }) => {

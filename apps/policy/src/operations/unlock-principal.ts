@@ -13,6 +13,7 @@ export const makeUnlockPrincipal =
       action: 'principal.write',
       type: 'principal.unlocked',
       subject: principal,
+      content: {},
     });
     return book.change<ReplyOf<typeof unlockPrincipal>>(requestKey(call), (state) => {
       findPrincipal(state, principal);

@@ -9,6 +9,7 @@ interface Row {
   readonly request: AskedApproval['request'];
   readonly attributes: AskedApproval['attributes'];
   readonly request_digest: string;
+  readonly content: string | null;
   readonly reason: string;
   readonly asked_at: Date;
   readonly expires_at: Date;
@@ -21,6 +22,7 @@ const askedOf = (row: Row): AskedApproval => ({
   request: row.request,
   attributes: row.attributes,
   requestDigest: row.request_digest,
+  content: row.content,
   reason: row.reason,
   askedAt: row.asked_at.toISOString(),
   expiresAt: row.expires_at.toISOString(),
@@ -41,8 +43,8 @@ export async function listAsked(manager: EntityManager, endingAfterMs: number): 
 export async function saveAsked(manager: EntityManager, asked: readonly AskedApproval[]): Promise<void> {
   for (const one of asked)
     await manager.query(
-      `INSERT INTO approval_request (approval_id, request, attributes, request_digest, reason, asked_at, expires_at, ended, approvals)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+      `INSERT INTO approval_request (approval_id, request, attributes, request_digest, reason, asked_at, expires_at, ended, approvals, content)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
        ON CONFLICT (approval_id) DO UPDATE SET ended = excluded.ended, approvals = excluded.approvals`,
       [
         one.approvalId,
@@ -54,6 +56,7 @@ export async function saveAsked(manager: EntityManager, asked: readonly AskedApp
         one.expiresAt,
         one.ended === null ? null : JSON.stringify(one.ended),
         one.approvals,
+        one.content,
       ],
     );
 }

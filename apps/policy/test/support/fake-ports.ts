@@ -7,6 +7,8 @@ import {
   type PolicyEngine,
 } from '@keymesh/policy-engine';
 import type { AuditRecord } from '@keymesh/contracts';
+import { makeAskPolicy } from '@keymesh/service-kit';
+import { bookPolicy } from '../../src/domain/authorize.js';
 import { makeRecordMaker } from '../../src/domain/audit.js';
 import { approvalsInForce, type AskedApproval } from '../../src/domain/approvals.js';
 import type { AuditEntry, BreakGlassNote, PolicyBook, PolicyState } from '../../src/domain/ports.js';
@@ -30,6 +32,7 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
   const asked = new Map<string, AskedApproval>();
   const notes = new Map<string, BreakGlassNote>();
   const cut: string[] = [];
+  const risks = new Map<string, number>();
   const replies = new Map<string, unknown>();
   let failing: KeymeshError | undefined;
   let refreshed = 0;
@@ -85,6 +88,8 @@ export function makeFakePorts(mesh: BookMesh, clock: Clock) {
   const closed: string[] = [];
   return {
     book,
+    askPolicy: makeAskPolicy(bookPolicy(book, clock), { riskOf: (name) => risks.get(name) }),
+    risks,
     record,
     makeRecord,
     listAsked: () => Promise.resolve([...asked.values()]),

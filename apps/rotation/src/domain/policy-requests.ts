@@ -1,5 +1,4 @@
-import type { Action, CredentialMetadata, PolicyRequest, VersionPromoted } from '@keymesh/contracts';
-import { callContext, type Call } from '@keymesh/mesh';
+import type { CredentialMetadata, PolicyRequest, VersionPromoted } from '@keymesh/contracts';
 
 type Attributes = PolicyRequest['resource']['attributes'];
 
@@ -24,19 +23,20 @@ export function credentialAttributes(credential: DescribedCredential): Attribute
   };
 }
 
-/** May this principal do this to this credential? */
-export const credentialRequest = (
+/** A credential as policies see it. */
+export const credentialResource = (credential: DescribedCredential): PolicyRequest['resource'] => ({
+  kind: 'credential',
+  id: credential.credentialId,
+  attributes: credentialAttributes(credential),
+});
+
+/** May this principal read this credential, whenever it asks for it? */
+export const readRequest = (
   principal: PolicyRequest['principal'],
-  action: Action,
   credential: DescribedCredential,
-  asked: Pick<Call, 'channel' | 'network'>,
 ): PolicyRequest => ({
   principal,
-  action,
-  resource: {
-    kind: 'credential',
-    id: credential.credentialId,
-    attributes: credentialAttributes(credential),
-  },
-  context: { service: 'rotation', ...callContext(asked) },
+  action: 'retrieve',
+  resource: credentialResource(credential),
+  context: { service: 'rotation', channel: 'encrypted' },
 });

@@ -1,5 +1,7 @@
 import type { AuditRecord, PolicyRequest } from '@keymesh/contracts';
+import type { Call } from '@keymesh/mesh';
 import type { Decision } from '@keymesh/policy-engine';
+import type { Access } from '@keymesh/service-kit';
 import { v7 as uuidv7 } from 'uuid';
 import type { Workflow } from './workflow.js';
 
@@ -14,6 +16,15 @@ export interface Asker {
   readonly traceparent: string | null;
   readonly decision: RecordedDecision | null;
 }
+
+/** Whoever calls, with what was decided of it. */
+export const askerOf = (call: Call, access?: Access): Asker => ({
+  principal: call.principal,
+  session: call.sessionId ?? null,
+  requestId: call.requestId,
+  traceparent: call.traceparent ?? null,
+  decision: access === undefined ? null : { ...access.decision, request: access.request },
+});
 
 /** What every record of this process says of itself. */
 export interface RecordStamp {

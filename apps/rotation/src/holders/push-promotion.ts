@@ -12,7 +12,7 @@ import type { CurrentPolicy } from '@keymesh/service-kit';
 import { policyPrincipal } from '@keymesh/policy-engine';
 import { v7 as uuidv7 } from 'uuid';
 import type { DataSource, EntityManager } from 'typeorm';
-import { credentialRequest } from '../domain/policy-requests.js';
+import { readRequest } from '../domain/policy-requests.js';
 import { findHolders, forgetHolders } from '../store/holders.js';
 
 /** @returns whether the event is new; then it is marked as had, within the caller's transaction. */
@@ -28,8 +28,7 @@ async function takeEvent(manager: EntityManager, eventId: string): Promise<boole
 function mayRead({ engine, directory }: CurrentPolicy, principal: string, event: VersionPromoted): boolean {
   const entry = directory.find(principal);
   if (entry === undefined) return false;
-  const request = credentialRequest(policyPrincipal(entry), 'retrieve', event, { channel: 'encrypted' });
-  return engine.decide(request).effect === 'permit';
+  return engine.decide(readRequest(policyPrincipal(entry), event)).effect === 'permit';
 }
 
 /**

@@ -17,6 +17,7 @@ import {
   signStatement,
   type Directory,
 } from '@keymesh/policy-engine';
+import { makeAskPolicy, makePolicyPort } from '@keymesh/service-kit';
 import { expectCode, makeTestClock, makeTestPrincipal, type TestPrincipal } from '@keymesh/testing';
 import type { Asker } from '../domain/records.js';
 import { makeRotateCredential } from './rotate-credential.js';
@@ -66,11 +67,15 @@ const credential = {
 describe('rotateCredential', () => {
   let directory: Directory;
   let started: Asker[];
+  let risk: number | undefined;
   const rotate = () => {
     const engine = makePolicyEngine({ version: 1, policies: [...BUILT_IN_POLICIES] }, directory);
     const policy = { version: 1, engine, directory };
     return makeRotateCredential({
-      policy: { currentPolicy: () => policy, findPolicy: () => policy, onChange: () => () => undefined },
+      askPolicy: makeAskPolicy(makePolicyPort({ currentPolicy: () => policy }, clock), {
+        service: 'rotation',
+        riskOf: () => risk,
+      }),
       clock,
       findByName: () => Promise.resolve(credential),
       start: (_, asker) => Promise.resolve({ rotationId: String(started.push(asker)) }),
@@ -96,6 +101,7 @@ describe('rotateCredential', () => {
   beforeEach(() => {
     directory = base;
     started = [];
+    risk = undefined;
   });
 
   it('that takes an approval starts nothing without one, and says so', async () => {
@@ -110,5 +116,15 @@ describe('rotateCredential', () => {
     expect(started).toMatchObject([
       { decision: { effect: 'permit', request: { context: { approvals: 1 } } } },
     ]);
+  });
+
+  it('is decided with what the detector thinks of the asker, where it is known', async () => {
+    directory = base.withApprovals([signApproval(approval(), alice.signingKey)]);
+    await rotate();
+    risk = 0;
+    await rotate();
+    risk = 71;
+    await rotate();
+    expect(started.map(({ decision }) => decision?.request.context.risk)).toEqual([undefined, 0, 71]);
   });
 });

@@ -9,13 +9,12 @@ import {
 } from '@keymesh/contracts';
 import type { Clock, KeymeshError } from '@keymesh/kernel';
 import type { Call } from '@keymesh/mesh';
-import { approvalRequired, approvalsToTurn, countApprovals, policyPrincipal } from '@keymesh/policy-engine';
-import type { PolicyHolder } from '@keymesh/service-kit';
-import { credentialRequest } from '../domain/policy-requests.js';
-import type { Asker, RecordedDecision } from '../domain/records.js';
+import { refusalOf, type AskPolicy } from '@keymesh/service-kit';
+import { credentialResource } from '../domain/policy-requests.js';
+import { askerOf, type Asker } from '../domain/records.js';
 
 export interface RotateCredentialDependencies {
-  readonly policy: PolicyHolder;
+  readonly askPolicy: AskPolicy;
   readonly clock: Clock;
   /** @returns undefined when there is no such credential. */
   readonly findByName: (name: string) => Promise<CredentialMetadata | undefined>;
@@ -52,36 +51,21 @@ export function makeRotateCredential(dependencies: RotateCredentialDependencies)
   };
 }
 
-const askerOf = (call: Call, decision: RecordedDecision | null = null): Asker => ({
-  principal: call.principal,
-  session: call.sessionId ?? null,
-  requestId: call.requestId,
-  traceparent: call.traceparent ?? null,
-  decision,
-});
-
 /** @returns who asks, with the decision. INVARIANT: missing and denied look alike to who may not describe the credential. */
 async function permitted(
   dependencies: RotateCredentialDependencies,
   credential: CredentialMetadata,
   call: Call,
 ): Promise<Asker> {
-  const { engine, directory } = dependencies.policy.currentPolicy();
-  const entry = directory.find(call.principal);
-  if (entry === undefined) throw failure('DENIED');
-  const ask = (action: 'rotate' | 'describe'): RecordedDecision => {
-    const asked = credentialRequest(policyPrincipal(entry), action, credential, call);
-    const request = countApprovals(directory, engine, asked, dependencies.clock.now());
-    return { ...engine.decide(request), request };
-  };
-  const decision = ask('rotate');
-  const asker = askerOf(call, decision);
-  if (decision.effect === 'permit') return asker;
+  const { askPolicy, recordRefusal } = dependencies;
+  const resource = credentialResource(credential);
+  const access = askPolicy(call, 'rotate', resource);
+  const asker = askerOf(call, access);
+  if (access.permitted) return asker;
   const { credentialId } = credential;
-  await dependencies.recordRefusal(asker, { outcome: 'denied', code: 'DENIED', credentialId });
-  if (ask('describe').effect !== 'permit') throw failure('CREDENTIAL_NOT_FOUND');
-  const approvals = approvalsToTurn(directory, engine, decision.request);
-  throw approvals === undefined ? failure('DENIED') : approvalRequired(approvals);
+  await recordRefusal(asker, { outcome: 'denied', code: 'DENIED', credentialId });
+  if (!askPolicy(call, 'describe', resource).permitted) throw failure('CREDENTIAL_NOT_FOUND');
+  throw refusalOf(askPolicy, call, access);
 }
 
 async function start(

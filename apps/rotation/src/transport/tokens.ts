@@ -6,3 +6,5 @@ export const LIST_ROTATIONS = Symbol('rotation.list-rotations');
 export const RELAY = Symbol('rotation.relay');
 /** The runner of workflows. */
 export const RUNNER = Symbol('rotation.runner');
+/** How the service decides. */
+export const ASK_POLICY = Symbol('keymesh.rotation.ask-policy');

@@ -1,7 +1,7 @@
 import type { Clock, SigningKey } from '@keymesh/kernel';
-import type { ServiceKit } from '@keymesh/service-kit';
+import { makePolicyPort, openAskPolicy, type ServiceKit } from '@keymesh/service-kit';
 import type { VaultConfig } from '../config.js';
-import { makeAskPolicy, type AskPolicy } from '../domain/access.js';
+import type { AskPolicy } from '../domain/access.js';
 import {
   makeAudited,
   makeBeginAttempt,
@@ -24,8 +24,6 @@ import type { VaultStore } from '../open-store.js';
 import { makeKekStore } from '../store/kek-store.js';
 import { limited, whileLedgered } from '../transport/operations.js';
 import { makeVaultLock, type VaultLock } from '../domain/vault-lock.js';
-import { makePolicyPort } from '../transport/policy-port.js';
-import { watchRisk } from '../transport/risk-watch.js';
 import { recordRefusedSums } from '../transport/refused-sums.js';
 import { besideShadow, startShadow } from './shadow.js';
 
@@ -79,8 +77,6 @@ export function makePorts(
     requireUnlocked: lock.requireUnlocked,
     ...config.kek,
   });
-  const risk = watchRisk(kit.connection, kit.policy, clock);
-  kit.onShutdown('risk', risk.stop);
   const rateLimit = makeRateLimit({ ...config.rateLimit, clock });
   recordRefusedSums(kit, rateLimit);
   const auditTrail: AuditTrailOptions = {
@@ -95,7 +91,7 @@ export function makePorts(
     metrics,
     clock,
     policy,
-    askPolicy: makeAskPolicy(policy, (principal) => risk.watch.riskOf(principal)),
+    askPolicy: openAskPolicy(kit, { service: 'vault', policy }),
     audited: makeAudited(auditTrail),
     beginAttempt: makeBeginAttempt(auditTrail),
     kms,

@@ -10,6 +10,7 @@ import {
 } from '@keymesh/contracts';
 import { toBase64Url, type Clock, type KeymeshError } from '@keymesh/kernel';
 import type { Call, Handler } from '@keymesh/mesh';
+import { approvalFacts, recordedDecision } from '@keymesh/service-kit';
 import { v7 as uuidv7 } from 'uuid';
 import type { Access } from './access.js';
 import type { Credential } from './credential.js';
@@ -110,7 +111,7 @@ function makeAttempt(
         ...(code === undefined ? {} : { code }),
         ...callerOf(call),
         ...aboutOf(resource, commitment?.digest),
-        ...(access === undefined ? {} : { decision: decisionOf(access) }),
+        ...(access === undefined ? {} : { decision: recordedDecision(access) }),
         ...(facts === undefined ? {} : { facts }),
       },
       beside: commitment?.beside,
@@ -131,7 +132,7 @@ function makeAttempt(
     decided(asked: Access) {
       access = asked;
       // Counted in the decision's context; here, who gave them.
-      if (asked.approvals.length > 0) facts = { ...facts, ...approvalFacts(asked.approvals) };
+      if (asked.approvals.length > 0) facts = { ...facts, ...approvalFacts(asked) };
     },
     note: (more: Facts) => void (facts = { ...facts, ...more }),
     success: () => write('success'),
@@ -155,23 +156,10 @@ const callerOf = ({ principal, sessionId, requestId, traceparent }: Call) => ({
 /** UUIDv7 with its random bits of the pool: the library would ask the generator for each. */
 const makeRecordId = (): string => uuidv7({ random: makeSalt(16) });
 
-const approvalFacts = (approvals: Access['approvals']): Facts => ({
-  approvals: [...new Set(approvals.map(({ approvalId }) => approvalId))].join(' '),
-  approvers: approvals.map(({ approver }) => approver).join(' '),
-});
-
 const aboutOf = (resource: Resource | undefined, nameCommitment: string | undefined) => {
   if (nameCommitment === undefined) return resource === undefined ? {} : { resource };
   return { resource: { ...(resource ?? { kind: 'credential' }), nameCommitment } };
 };
-
-const decisionOf = ({ decision, request }: Access): NonNullable<AuditRecord['decision']> => ({
-  effect: decision.effect,
-  bundleVersion: decision.bundleVersion,
-  determiningPolicies: decision.determiningPolicies,
-  errors: decision.errors,
-  request,
-});
 
 /** SHA-256 over salt and name, a fresh salt each time: without what stands beside, the leaf tells nothing of the name. */
 export function commitToName(name: string): { digest: string; beside: Beside } {

@@ -1,5 +1,4 @@
-import type { ApprovalsToTurn, Decision, GivenApproval } from '@keymesh/policy-engine';
-import type { AuditRecord, Beside, PolicyRequest } from '@keymesh/contracts';
+import type { AuditRecord, Beside } from '@keymesh/contracts';
 import type { Credential, CredentialVersion } from './credential.js';
 import type { Values } from './parts.js';
 
@@ -83,18 +82,7 @@ export interface ValueVault {
   open(binding: VersionBinding, sealed: SealedValue): Promise<Values>;
 }
 
-/** The policy that decides now. @throws POLICY_UNAVAILABLE without a bundle. */
-export interface PolicyPort {
-  /** Version of the bundle, to notice that it changed while something was under way. */
-  version(): number;
-  /** Who the principal is by the directory; undefined for an unknown one. */
-  find(principal: string): PolicyRequest['principal'] | undefined;
-  decide(request: PolicyRequest): Decision;
-  /** Approvals that count for exactly this request now; none for most. */
-  approvalsOf(request: PolicyRequest): readonly GivenApproval[];
-  /** What would turn the denial of this request; undefined when no approvals would. */
-  approvalsToTurn(request: PolicyRequest): ApprovalsToTurn | undefined;
-}
+export type { PolicyPort } from '@keymesh/service-kit';
 
 /** Resolves when the record is durable. @param deadlineAt by the monotonic clock. @throws AUDIT_UNAVAILABLE */
 export type RecordDurably = (

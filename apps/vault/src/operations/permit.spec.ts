@@ -31,7 +31,9 @@ describe('what approvals would turn', () => {
     vault.policy.approvals = given('alice');
     const { code, details, message } = await failureOf(retrieve());
     expect(code).toBe('APPROVAL_REQUIRED');
-    expect(details).toEqual({ approvals: { needed: 2, given: 1, requestDigest: 'of the fake' } });
+    expect(details).toMatchObject({
+      approvals: { needed: 2, given: 1, requestDigest: 'of the fake', request: { action: 'retrieve' } },
+    });
     expect(message).not.toContain('stripe');
     expect(vault.journaled).toMatchObject([
       { record: { outcome: 'denied', code: 'DENIED', facts: { approvalsNeeded: 2, approvers: 'alice' } } },

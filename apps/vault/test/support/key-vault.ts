@@ -1,5 +1,5 @@
+import { makeAskPolicy } from '@keymesh/service-kit';
 import { systemClock } from '@keymesh/kernel';
-import { makeAskPolicy } from '../../src/domain/access.js';
 import { makeAudited } from '../../src/domain/audit-trail.js';
 import { failJob, type BatchOutcome } from '../../src/jobs/job-steps.js';
 import { rekeyBatch } from '../../src/jobs/rekey-batch.js';
@@ -25,7 +25,7 @@ export function openKeyVault(vault: PostgresVault, batchRows = 3) {
   const recorder = { instance: 'spec', clock };
   const ports = {
     audited: makeAudited({ instance: 'spec', clock, recordDurably: () => Promise.resolve() }),
-    askPolicy: makeAskPolicy(makeFakePolicy().policy),
+    askPolicy: makeAskPolicy(makeFakePolicy().policy, { service: 'vault' }),
     keyMutations: makeKeyMutations({
       ...{ dataSource, clock, seal },
       lockRevision: () => 0,

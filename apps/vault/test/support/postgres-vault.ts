@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { makeAskPolicy } from '@keymesh/service-kit';
 import { makeSigningKey, Secret, systemClock } from '@keymesh/kernel';
 import type { TestPostgres } from '@keymesh/testing';
 import type { DataSource } from 'typeorm';
-import { makeAskPolicy } from '../../src/domain/access.js';
 import { makeAudited } from '../../src/domain/audit-trail.js';
 import { readCommonPasswords } from '../../src/domain/quality/common-passwords.js';
 import { makeCredentialPolicies } from '../../src/domain/quality/credential-policies.js';
@@ -59,7 +59,7 @@ export async function openPostgresVault(postgres: TestPostgres, { seal = makeSea
       isCommon: readCommonPasswords(),
     }),
     audited: makeAudited({ instance: 'spec', clock: systemClock, recordDurably: () => Promise.resolve() }),
-    askPolicy: makeAskPolicy(policy),
+    askPolicy: makeAskPolicy(policy, { service: 'vault' }),
     policy,
     clock,
     meshKey,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { inForce } from '../bundle-confirmation.js';
-import { approvableRequest, MAX_APPROVAL_SECONDS } from '../approval-statements.js';
+import { approvableRequest, MAX_APPROVABLE_CONTENT, MAX_APPROVAL_SECONDS } from '../approval-statements.js';
 import { principalName } from '../identity.js';
 import { defineRpc } from '../rpc.js';
 import { statementText } from './policy.js';
@@ -22,6 +22,8 @@ export const approvalSummary = z.strictObject({
   approvalId: z.uuid(),
   /** Who asks is its principal. */ request: approvableRequest,
   /** SHA-256, hex: what APPROVAL_REQUIRED names. */ requestDigest: z.string(),
+  /** JSON that its `contentHash` is of, for whoever approves; null: the request has none. */
+  content: z.string().nullable().default(null),
   reason: z.string(),
   askedAt: z.iso.datetime(),
   expiresAt: z.iso.datetime(),
@@ -42,6 +44,8 @@ export const requestApproval = defineRpc({
   mutation: true,
   request: approvableRequest.omit({ principal: true }).extend({
     attributes: toldAttributes.default({}),
+    /** JSON that `contentHash` is of, so that approvers see what they sign. */
+    content: z.string().max(MAX_APPROVABLE_CONTENT).optional(),
     /** For those who approve. */ reason,
     lastsSeconds: z.int().min(60).max(MAX_APPROVAL_SECONDS).default(3_600),
   }),

@@ -1,7 +1,7 @@
 import { servicePrincipal, subjects, type RiskScores } from '@keymesh/contracts';
 import { MINUTE, SECOND, type Clock } from '@keymesh/kernel';
 import { decodeRiskScores, type MeshConnection } from '@keymesh/mesh';
-import type { PolicyHolder } from '@keymesh/service-kit';
+import type { PolicyHolder } from './policy-holder.js';
 
 /** The detector tells every five seconds. */
 const STALE_MS = 20 * SECOND;

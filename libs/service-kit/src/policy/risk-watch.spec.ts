@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { makeSigningKey, SECOND } from '@keymesh/kernel';
 import { encodeRiskScores } from '@keymesh/mesh';
-import type { CurrentPolicy } from '@keymesh/service-kit';
 import { makeTestClock } from '@keymesh/testing';
 import fc from 'fast-check';
+import type { CurrentPolicy } from './policy-holder.js';
 import { makeRiskWatch } from './risk-watch.js';
 
 const detector = makeSigningKey().key;
