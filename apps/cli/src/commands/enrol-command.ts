@@ -14,7 +14,7 @@ import {
   type EnrolmentToken,
 } from '@keymesh/policy-engine';
 import type { Command } from 'commander';
-import { makeCommand, runCommand, type CommonOptions } from '../command.js';
+import { makeCommand, runCommand, type CommonOptions, type Session } from '../command.js';
 import { nkeyOfSeed } from '../nkey-of-seed.js';
 import { print, printJson } from '../output.js';
 import {
@@ -52,8 +52,7 @@ export const enrolCommand = (): Command =>
       await runCommand('enrol', options, async (session) => {
         if (options.as !== undefined) requireProfileName(options.as);
         const token = readEnrolmentToken(await tokenText(options));
-        const natsUrl = options.natsUrl ?? (await session.facts()).natsUrl;
-        const profile = await enrol(token, { natsUrl, ...tlsOf(options) }, options.as, session.home);
+        const profile = await enrol(token, await busOf(options, session), options.as, session.home);
         await writeProfile(session.home, profile);
         await dropPendingKeys(session.home, waitingKeys(token));
         if (options.json)
@@ -64,6 +63,14 @@ export const enrolCommand = (): Command =>
 
 /** Where the mesh is. */
 type Bus = Pick<Profile, 'natsUrl' | 'tls'>;
+
+/** As the options say; without an address the mesh of this home, with its authority. */
+async function busOf(options: EnrolOptions, session: Session): Promise<Bus> {
+  const own = tlsOf(options);
+  if (options.natsUrl !== undefined) return { natsUrl: options.natsUrl, ...own };
+  const { natsUrl, natsTls } = await session.facts();
+  return { natsUrl, ...(natsTls === undefined ? own : { tls: { ...natsTls, ...own.tls } }) };
+}
 
 /** Absolute: a profile is used from other folders than the one that it was made in. */
 function tlsOf({ ca, certificate, key }: EnrolOptions): Pick<Profile, 'tls'> {

@@ -107,11 +107,13 @@ async function placeOf(session: Session, options: LoginOptions): Promise<MeshPla
       publicMessage:
         'Name the mesh’s public key with --mesh-key. An operator sees it with `keymesh identity-rule list`.',
     });
+  const facts = options.natsUrl === undefined ? await session.facts() : undefined;
+  const tls = caFile === undefined ? facts?.natsTls : withoutUndefined({ caFile, certFile, keyFile });
   return {
-    natsUrl: options.natsUrl ?? (await session.facts()).natsUrl,
+    natsUrl: options.natsUrl ?? facts?.natsUrl ?? '',
     meshId: meshIdOf(meshPublicKey),
     meshPublicKey,
-    ...(caFile === undefined ? {} : { tls: withoutUndefined({ caFile, certFile, keyFile }) }),
+    ...(tls === undefined ? {} : { tls }),
   };
 }
 
