@@ -5,7 +5,7 @@ import {
   parseConfig,
   toCommonConfig,
   type CommonConfig,
-} from '@keymesh/service-kit';
+} from '@keymesh/service-kit/task';
 import { z } from 'zod';
 import type { DetectorSettings } from './domain/scoring.js';
 

@@ -7,7 +7,7 @@ import {
   secretKeyFile,
   toCommonConfig,
   type CommonConfig,
-} from '@keymesh/service-kit';
+} from '@keymesh/service-kit/task';
 import { z } from 'zod';
 
 const ownVariables = {

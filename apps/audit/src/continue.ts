@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { failure } from '@keymesh/contracts';
 import { signingKeyOf, utf8 } from '@keymesh/kernel';
 import { makeDataSource } from '@keymesh/postgres';
-import { runTask } from '@keymesh/service-kit';
+import { runTask } from '@keymesh/service-kit/task';
 import { noteVerifierOf } from '@keymesh/transparency-log';
 import { readFsckConfig } from './config.js';
 import { continueLedger } from './operations/continue-ledger.js';

@@ -1,6 +1,6 @@
 import { signingKeyOf } from '@keymesh/kernel';
 import { makeDataSource } from '@keymesh/postgres';
-import { runTask } from '@keymesh/service-kit';
+import { runTask } from '@keymesh/service-kit/task';
 import { noteVerifierOf } from '@keymesh/transparency-log';
 import { readFsckConfig } from './config.js';
 import { fsckLedger } from './operations/fsck-ledger.js';

@@ -1,5 +1,5 @@
 import { migrateSchema } from '@keymesh/postgres';
-import { runTask } from '@keymesh/service-kit';
+import { runTask } from '@keymesh/service-kit/task';
 import { readMigrateConfig } from './config.js';
 import { APPEND_ONLY_TABLES, MIGRATIONS } from './migrations/index.js';
 

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import password from '@inquirer/password';
 import { failure, MAX_VALUE_BYTES } from '@keymesh/contracts';
 import { Secret } from '@keymesh/kernel';
 
@@ -22,7 +21,9 @@ export async function readValue({
 }): Promise<Secret> {
   if (file === undefined && process.stdin.isTTY)
     return Secret.fromText(
-      await password({ message: prompt, mask: false }, { output: process.stderr }),
+      await (
+        await import('@inquirer/password')
+      ).default({ message: prompt, mask: false }, { output: process.stderr }),
       'value',
     );
   const bytes = file === undefined || file === '-' ? await readStandardInput() : await readNamed(file);

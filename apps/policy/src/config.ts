@@ -8,7 +8,7 @@ import {
   toCommonConfig,
   type CommonConfig,
   type Environment,
-} from '@keymesh/service-kit';
+} from '@keymesh/service-kit/task';
 import { statementText } from '@keymesh/contracts';
 import type { Secret } from '@keymesh/kernel';
 import { z } from 'zod';

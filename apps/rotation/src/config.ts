@@ -6,7 +6,7 @@ import {
   parseConfig,
   toCommonConfig,
   type CommonConfig,
-} from '@keymesh/service-kit';
+} from '@keymesh/service-kit/task';
 import { z } from 'zod';
 
 /** What the rotation service knows from its environment. Times in milliseconds. */

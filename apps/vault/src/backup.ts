@@ -1,7 +1,7 @@
 import { failure, toPublicError } from '@keymesh/contracts';
 import { signingKeyOf, systemClock, type SigningKey } from '@keymesh/kernel';
 import { makeDataSource, transact } from '@keymesh/postgres';
-import { runTask } from '@keymesh/service-kit';
+import { runTask } from '@keymesh/service-kit/task';
 import type { DataSource } from 'typeorm';
 import { newestFirst } from './backup/backup-name.js';
 import { readCreateConfig, readTargetConfig, type TargetConfig } from './backup/config.js';

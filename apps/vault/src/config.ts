@@ -9,7 +9,7 @@ import {
   toCommonConfig,
   type CommonConfig,
   type Environment,
-} from '@keymesh/service-kit';
+} from '@keymesh/service-kit/task';
 import {
   parseCredentialPolicy,
   type CredentialPolicyDocument,

@@ -1,6 +1,6 @@
 import { systemClock } from '@keymesh/kernel';
 import { makeDataSource } from '@keymesh/postgres';
-import { runTask } from '@keymesh/service-kit';
+import { runTask } from '@keymesh/service-kit/task';
 import { readInitConfig } from './config.js';
 import { makeRowSeal } from './domain/row-mac.js';
 import { openKms } from './kms/index.js';

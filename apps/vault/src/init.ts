@@ -1,5 +1,5 @@
 import { makeDataSource } from '@keymesh/postgres';
-import { runTask } from '@keymesh/service-kit';
+import { runTask } from '@keymesh/service-kit/task';
 import { readInitConfig } from './config.js';
 import { initialise } from './initialise.js';
 import { openKms } from './kms/index.js';

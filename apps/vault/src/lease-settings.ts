@@ -1,4 +1,4 @@
-import { integerVariable } from '@keymesh/service-kit';
+import { integerVariable } from '@keymesh/service-kit/task';
 import type { z } from 'zod';
 import type { LeaseLimits } from './domain/leases.js';
 

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { failure } from '@keymesh/contracts';
 import { systemClock } from '@keymesh/kernel';
 import { makeDataSource } from '@keymesh/postgres';
-import { runTask } from '@keymesh/service-kit';
+import { runTask } from '@keymesh/service-kit/task';
 import type { DataSource } from 'typeorm';
 import { carryLedger } from './backup/carry-over.js';
 import { readRestoreDatabase, readTargetConfig } from './backup/config.js';

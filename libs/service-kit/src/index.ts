@@ -1,23 +1,4 @@
-export { parseConfig, type Environment } from './config/parse-config.js';
-export {
-  commonConfig,
-  commonVariables,
-  databaseConfig,
-  databaseVariables,
-  toCommonConfig,
-  type CommonConfig,
-  type TelemetryConfig,
-} from './config/common-config.js';
-export {
-  booleanVariable,
-  integerVariable,
-  jsonFile,
-  secretFile,
-  secretKeyFile,
-  urlVariable,
-} from './config/variables.js';
-export { makeLogger, type Logger } from './telemetry/logger.js';
-export { describeError } from './telemetry/describe-error.js';
+export * from './task.js';
 export { makeMetrics, type Metrics } from './telemetry/metrics.js';
 export { inSpan } from './telemetry/in-span.js';
 export {
@@ -55,7 +36,6 @@ export type { ChannelKeyProvider } from './channel/channel-key-provider.js';
 export { channelKeysOf } from './boot/build-kit.js';
 export type { ServiceDefinition, PolicyHookKit, ChannelKeysHookKit } from './boot/service-definition.js';
 export { runService, startService, type RunningService } from './boot/run-service.js';
-export { runTask } from './boot/run-task.js';
 export { Rpc } from './transport/rpc.js';
 export { rpcController, type Contracts, type HandlersOf } from './transport/rpc-controller.js';
 export { Consume, ConsumeBatches, ConsumeSharedBatches } from './transport/consume.js';

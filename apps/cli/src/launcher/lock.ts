@@ -1,6 +1,6 @@
 import { linkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { failure } from '@keymesh/contracts';
-import { identifyProcess, isSameProcess, type ProcessIdentity } from '@keymesh/postgres';
+import { identifyProcess, isSameProcess, type ProcessIdentity } from '@keymesh/postgres/server';
 import { readJson } from './files.js';
 
 /**

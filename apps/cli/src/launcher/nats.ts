@@ -8,7 +8,7 @@ import {
   isSameProcess,
   watchForExit,
   type ProcessIdentity,
-} from '@keymesh/postgres';
+} from '@keymesh/postgres/server';
 import type { LauncherConfig } from './config.js';
 import { readIfThere, readJson, writeWhole } from './files.js';
 import type { Home } from './home.js';

@@ -9,7 +9,7 @@ import {
   watchForExit,
   type DatabasePassword,
   type EmbeddedPostgres,
-} from '@keymesh/postgres';
+} from '@keymesh/postgres/server';
 import { readFileSync, rmSync } from 'node:fs';
 import type { LauncherConfig } from './config.js';
 import { writeWhole } from './files.js';

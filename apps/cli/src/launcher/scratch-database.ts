@@ -1,5 +1,5 @@
 import { failure, SERVICES } from '@keymesh/contracts';
-import { withClient, type DatabasePassword } from '@keymesh/postgres';
+import { withClient, type DatabasePassword } from '@keymesh/postgres/server';
 import type { LauncherConfig } from './config.js';
 import type { Home } from './home.js';
 import { DATABASE, provisionRoles } from './postgres.js';

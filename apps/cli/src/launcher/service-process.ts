@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream, existsSync, renameSync, rmSync, statSync, type WriteStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { ServiceName } from '@keymesh/contracts';
-import { endProcess, identifyProcess, type ProcessIdentity } from '@keymesh/postgres';
+import { endProcess, identifyProcess, type ProcessIdentity } from '@keymesh/postgres/server';
 import { readJson, writeWhole } from './files.js';
 import type { Home } from './home.js';
 import type { Ending, Running } from './keeper.js';

@@ -4,7 +4,7 @@ import {
   parseConfig,
   urlVariable,
   type Environment,
-} from '@keymesh/service-kit';
+} from '@keymesh/service-kit/task';
 import { z } from 'zod';
 import { kmsVariables, toKmsConfig } from '../config.js';
 import { retentionText } from './retention.js';

@@ -1,4 +1,4 @@
-import { booleanVariable, integerVariable } from '@keymesh/service-kit';
+import { booleanVariable, integerVariable } from '@keymesh/service-kit/task';
 import { z } from 'zod';
 import {
   KMS_SETTINGS,

@@ -1,6 +1,8 @@
 import { failure } from '@keymesh/contracts';
 import { fromUtf8, type Secret } from '@keymesh/kernel';
-import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
+
+/** Loaded when a file is encrypted: it brings all its curves along. */
+const age = () => import('age-encryption');
 
 /** For whom a file is encrypted: who knows the passphrase, or who holds the identity of one of the recipients (`age1…`). */
 export type SealFor = { readonly passphrase: Secret } | { readonly recipients: readonly string[] };
@@ -9,6 +11,7 @@ export type OpenWith = { readonly passphrase: Secret } | { readonly identities: 
 
 /** A new key pair: what is sealed for `recipient` opens with `identity` (X25519). The identity is a text, which cannot be wiped. */
 export async function makeIdentity(): Promise<{ readonly identity: string; readonly recipient: string }> {
+  const { generateX25519Identity, identityToRecipient } = await age();
   const identity = await generateX25519Identity();
   return { identity, recipient: await identityToRecipient(identity) };
 }
@@ -18,7 +21,7 @@ export async function makeIdentity(): Promise<{ readonly identity: string; reado
  * @throws USAGE for what is no recipient.
  */
 export async function* seal(plain: AsyncIterable<Uint8Array>, sealFor: SealFor): AsyncGenerator<Uint8Array> {
-  const encrypter = new Encrypter();
+  const encrypter = new (await age()).Encrypter();
   try {
     // EXPOSE: age takes a text; it cannot be wiped and ends with the process.
     if ('passphrase' in sealFor) encrypter.setPassphrase(fromUtf8(sealFor.passphrase.expose()));
@@ -34,7 +37,7 @@ export async function* unseal(
   sealed: AsyncIterable<Uint8Array>,
   openWith: OpenWith,
 ): AsyncGenerator<Uint8Array> {
-  const decrypter = new Decrypter();
+  const decrypter = new (await age()).Decrypter();
   try {
     // EXPOSE: age takes a text; it cannot be wiped and ends with the process.
     if ('passphrase' in openWith) decrypter.addPassphrase(fromUtf8(openWith.passphrase.expose()));

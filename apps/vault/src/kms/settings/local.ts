@@ -1,4 +1,4 @@
-import { secretFile } from '@keymesh/service-kit';
+import { secretFile } from '@keymesh/service-kit/task';
 import { z } from 'zod';
 import type { LocalKmsOptions } from '../local.js';
 import { settings, text } from './kms-settings.js';

@@ -1,5 +1,5 @@
 import { Secret } from '@keymesh/kernel';
-import { integerVariable, secretFile } from '@keymesh/service-kit';
+import { integerVariable, secretFile } from '@keymesh/service-kit/task';
 import { z } from 'zod';
 import { settings, text } from './kms-settings.js';
 

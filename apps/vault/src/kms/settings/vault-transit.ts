@@ -1,4 +1,4 @@
-import { urlVariable } from '@keymesh/service-kit';
+import { urlVariable } from '@keymesh/service-kit/task';
 import { z } from 'zod';
 import { settings, text } from './kms-settings.js';
 
