@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   confirmPolicy,
   describePolicy,
@@ -9,9 +8,8 @@ import {
   type ReplyOf,
 } from '@keymesh/contracts';
 import { KeymeshError } from '@keymesh/kernel';
-import { signStatement } from '@keymesh/policy-engine';
 import type { Session } from './command.js';
-import { signingKeyOfProfile } from './rotate-keys.js';
+import { makeStatement } from './make-statement.js';
 
 export type DescribedPolicy = ReplyOf<typeof describePolicy>;
 export type PolicyChange = ReplyOf<typeof setPolicy>;
@@ -61,28 +59,22 @@ export async function writePolicy(
     readonly basedOn: string | null;
   },
 ): Promise<PolicyChange> {
-  const profile = await session.profile();
-  const { meshId, principal: issuer } = profile;
-  const statement = signStatement(
-    {
-      ...{ v: 1, type: 'policy.set', statementId: randomUUID(), issuedAt: new Date().toISOString() },
-      ...{ meshId, issuer, policyId, cedar, twoPerson, basedOn },
-    },
-    signingKeyOfProfile(profile),
-  );
+  const statement = makeStatement(await session.profile(), {
+    type: 'policy.set',
+    policyId,
+    cedar,
+    twoPerson,
+    basedOn,
+  });
   return (await session.keymesh()).call(setPolicy, { statement });
 }
 
 /** Agrees to a change that waits, signed by the profile's own key. */
 export async function agreeTo(session: Session, policyId: string, change: string): Promise<PolicyChange> {
-  const profile = await session.profile();
-  const { meshId, principal: issuer } = profile;
-  const statement = signStatement(
-    {
-      ...{ v: 1, type: 'policy.confirmed', statementId: randomUUID(), issuedAt: new Date().toISOString() },
-      ...{ meshId, issuer, policyId, change },
-    },
-    signingKeyOfProfile(profile),
-  );
+  const statement = makeStatement(await session.profile(), {
+    type: 'policy.confirmed',
+    policyId,
+    change,
+  });
   return (await session.keymesh()).call(confirmPolicy, { statement });
 }

@@ -1,22 +1,10 @@
-import { failure } from '@keymesh/contracts';
 import { Command } from 'commander';
-import { makeCommand, runCommand, type CommonOptions } from '../command.js';
-import {
-  createBackup,
-  listBackups,
-  pruneBackups,
-  verifyBackup,
-  type BackupStep,
-} from '../launcher/backup-tasks.js';
-import { launcherEnvironment, parseLauncherConfig } from '../launcher/config.js';
-import { homeAt } from '../launcher/home.js';
-import { rehearseRestore, restoreNamespace } from '../launcher/restore-beside.js';
-import { restoreMesh, type LaterSource } from '../launcher/restore-mesh.js';
+import { makeBackupCommand, stepOf, type BackupOptions } from '../backup-command.js';
+import { runCommand } from '../command.js';
+import { createBackup, listBackups, pruneBackups, verifyBackup } from '../launcher/backup-tasks.js';
+import { rehearseRestore } from '../launcher/restore-beside.js';
 import { note, print, printJson, table } from '../output.js';
-
-interface BackupOptions extends CommonOptions {
-  readonly to?: string;
-}
+import { restoreCommand } from './backup-restore-command.js';
 
 /** `backup create|verify|list|prune|restore`: on the host of the mesh, by whoever owns its KEYMESH_HOME. */
 export const backupCommand = (): Command =>
@@ -26,24 +14,7 @@ export const backupCommand = (): Command =>
     .addCommand(verify())
     .addCommand(list())
     .addCommand(prune())
-    .addCommand(restore());
-
-const makeBackupCommand = (name: string, summary: string, example: string): Command =>
-  makeCommand(name, summary, example).option(
-    '--to <place>',
-    'where backups are kept: a folder, or s3://bucket/prefix (default: KEYMESH_BACKUP_TO)',
-  );
-
-/** The launcher's settings, with what the options say of them. */
-function stepOf(options: BackupOptions): BackupStep {
-  const environment = {
-    ...launcherEnvironment(),
-    ...(options.home === undefined ? {} : { KEYMESH_HOME: options.home }),
-    ...(options.to === undefined ? {} : { KEYMESH_BACKUP_TO: options.to }),
-  };
-  const config = parseLauncherConfig(environment, []);
-  return { config, home: homeAt(config.home) };
-}
+    .addCommand(restoreCommand());
 
 function create(): Command {
   return makeBackupCommand(
@@ -123,88 +94,4 @@ function prune(): Command {
       print(removed.length === 0 ? 'nothing to remove' : removed.map((name) => `removed ${name}`).join('\n'));
     });
   });
-}
-
-interface RestoreOptions extends BackupOptions {
-  readonly replace?: boolean;
-  readonly auditLog?: string;
-  readonly auditCheckpoint?: string;
-  readonly auditKey?: string;
-  readonly withoutLaterRecords?: boolean;
-  readonly namespace?: string;
-  readonly into?: string;
-}
-
-function restore(): Command {
-  return makeBackupCommand(
-    'restore',
-    'Restore a whole mesh that is stopped, or (with --namespace) the credentials of a namespace into a mesh that runs.',
-    'keymesh backup restore latest --without-later-records',
-  )
-    .argument('[backup]', 'id, name, or latest', 'latest')
-    .option(
-      '--replace',
-      'take the place of the mesh that is there; what happened after the backup is read from it',
-    )
-    .option('--audit-log <file>', 'read what happened after the backup from `keymesh audit export`')
-    .option('--audit-checkpoint <file>', 'the newest checkpoint that you kept, which proves the log')
-    .option('--audit-key <file>', 'the key that verifies it')
-    .option('--without-later-records', 'nothing is known of the time after the backup: skip version numbers')
-    .option(
-      '--namespace <namespace>',
-      'only its credentials: each becomes a new version, or a new credential',
-    )
-    .option('--into <namespace>', 'with --namespace: put them there')
-    .action(async (which: string, options: RestoreOptions) => {
-      await runCommand('backup restore', options, async () => {
-        if (options.namespace === undefined) await restoreAll(which, options);
-        else await restoreSome(which, options, options.namespace);
-      });
-    });
-}
-
-async function restoreAll(which: string, options: RestoreOptions): Promise<void> {
-  const restored = await restoreMesh({
-    ...stepOf(options),
-    ...{ which, replace: options.replace === true, later: laterOf(options), say: note },
-  });
-  if (options.json) {
-    printJson(restored);
-    return;
-  }
-  print(`restored ${restored.backupId}. Start the mesh with \`npm start\`.`);
-  if (restored.applied !== undefined && restored.applied.credentialsLost > 0)
-    print(
-      `${String(restored.applied.credentialsLost)} credentials were made after the backup and are not in it`,
-    );
-  if (restored.formerDatabase !== undefined)
-    print(`the former database is kept as ${restored.formerDatabase}; drop it once you are sure`);
-}
-
-function laterOf({ auditLog, auditCheckpoint, auditKey, withoutLaterRecords }: RestoreOptions): LaterSource {
-  if (auditLog !== undefined) {
-    if (auditCheckpoint === undefined || auditKey === undefined)
-      throw failure('USAGE', {
-        publicMessage: '--audit-log needs --audit-checkpoint and --audit-key, which prove it.',
-      });
-    return { kind: 'audit-log', log: auditLog, checkpoint: auditCheckpoint, key: auditKey };
-  }
-  return withoutLaterRecords === true ? { kind: 'none' } : { kind: 'database' };
-}
-
-async function restoreSome(which: string, options: RestoreOptions, namespace: string): Promise<void> {
-  const counts = await restoreNamespace({
-    ...stepOf(options),
-    which,
-    namespace,
-    into: options.into,
-    say: note,
-  });
-  if (options.json) {
-    printJson(counts);
-    return;
-  }
-  const told = Object.entries(counts).filter(([, count]) => count > 0);
-  print(told.length === 0 ? 'the backup has no credentials in this namespace' : '');
-  for (const [outcome, count] of told) print(`${outcome.padEnd(22)} ${String(count)}`);
 }

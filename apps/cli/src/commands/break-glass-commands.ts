@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   closeBreakGlass,
   failure,
@@ -8,14 +7,12 @@ import {
   reviewBreakGlass,
   type BreakGlassSummary,
 } from '@keymesh/contracts';
-import type { Profile } from '@keymesh/client';
 import { MINUTE } from '@keymesh/kernel';
-import { signStatement } from '@keymesh/policy-engine';
 import { Command } from 'commander';
 import { makeCommand, runCommand, type CommonOptions, type Session } from '../command.js';
+import { makeStatement } from '../make-statement.js';
 import { wholeNumber } from '../option-values.js';
 import { note, print, printJson, table } from '../output.js';
-import { signingKeyOfProfile } from '../rotate-keys.js';
 
 /** `break-glass open|close|review|list`. */
 export const breakGlassCommand = (): Command => {
@@ -25,15 +22,6 @@ export const breakGlassCommand = (): Command => {
   for (const command of [open(), close(), review(), list()]) breakGlass.addCommand(command);
   return breakGlass;
 };
-
-const said = ({ meshId, principal: issuer }: Profile, principal = issuer) => ({
-  v: 1 as const,
-  meshId,
-  statementId: randomUUID(),
-  issuedAt: new Date().toISOString(),
-  issuer,
-  principal,
-});
 
 function open(): Command {
   return makeCommand(
@@ -52,10 +40,11 @@ function open(): Command {
           });
         const profile = await session.profile();
         const until = new Date(Date.now() + minutes * MINUTE).toISOString();
-        const statement = signStatement(
-          { ...said(profile), type: 'break-glass.opened', until },
-          signingKeyOfProfile(profile),
-        );
+        const statement = makeStatement(profile, {
+          type: 'break-glass.opened',
+          principal: profile.principal,
+          until,
+        });
         const { reason } = options;
         const reply = await (await session.keymesh()).call(openBreakGlass, { statement, reason });
         if (options.json) printJson(reply);
@@ -82,13 +71,15 @@ function close(): Command {
             ? one.status === 'open' && one.principal === profile.principal
             : one.openingId === openingId,
         );
-        const statement = signStatement(
-          { ...said(profile, opening.principal), type: 'break-glass.closed', openingId: opening.openingId },
-          signingKeyOfProfile(profile),
-        );
+        const { principal } = opening;
+        const statement = makeStatement(profile, {
+          type: 'break-glass.closed',
+          principal,
+          openingId: opening.openingId,
+        });
         const reply = await (await session.keymesh()).call(closeBreakGlass, { statement });
         if (options.json) printJson(reply);
-        else print(`Closed ${opening.openingId} of ${opening.principal}.`);
+        else print(`Closed ${opening.openingId} of ${principal}.`);
       });
     });
 }
@@ -122,13 +113,14 @@ function review(): Command {
     .option('--not-justified', 'it should not have been opened, or was used for something else')
     .action(async (openingId: string, options: ReviewOptions) => {
       await runCommand('break-glass review', options, async (session) => {
-        const profile = await session.profile();
         const { principal } = await find(session, (one) => one.openingId === openingId);
         const justified = options.notJustified !== true;
-        const statement = signStatement(
-          { ...said(profile, principal), type: 'break-glass.reviewed', openingId, justified },
-          signingKeyOfProfile(profile),
-        );
+        const statement = makeStatement(await session.profile(), {
+          type: 'break-glass.reviewed',
+          principal,
+          openingId,
+          justified,
+        });
         const { finding } = options;
         const reply = await (await session.keymesh()).call(reviewBreakGlass, { statement, finding });
         if (options.json) printJson(reply);

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import {
   describeCredentialPolicy,
@@ -8,11 +7,10 @@ import {
   setCredentialPolicy,
   type CredentialPolicyVersion,
 } from '@keymesh/contracts';
-import { signStatement } from '@keymesh/policy-engine';
 import { Command } from 'commander';
 import { makeCommand, runCommand, type CommonOptions, type Session } from '../command.js';
+import { makeStatement } from '../make-statement.js';
 import { note, print, printJson, table } from '../output.js';
-import { signingKeyOfProfile } from '../rotate-keys.js';
 
 /** `credential-policy …`: what is asked of values before the vault stores them, written and signed by operators. */
 export const credentialPolicyCommand = (): Command =>
@@ -158,20 +156,12 @@ async function readDocument(file: string): Promise<string> {
 async function write(session: Session, document: string | null, { json }: CommonOptions): Promise<void> {
   const keymesh = await session.keymesh();
   const { inForce: before } = await keymesh.call(describeCredentialPolicy, {});
-  const profile = await session.profile();
-  const statement = signStatement(
-    {
-      v: 1,
-      meshId: profile.meshId,
-      statementId: randomUUID(),
-      issuedAt: new Date().toISOString(),
-      issuer: profile.principal,
-      type: 'credential-policy.set',
-      document,
-      basedOn: before?.statementId ?? null,
-    },
-    signingKeyOfProfile(profile),
-  );
+  const basedOn = before?.statementId ?? null;
+  const statement = makeStatement(await session.profile(), {
+    type: 'credential-policy.set',
+    document,
+    basedOn,
+  });
   const reply = await keymesh.call(setCredentialPolicy, { statement });
   if (json === true) {
     printJson(reply);

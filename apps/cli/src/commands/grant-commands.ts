@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   describePrincipal,
   failure,
@@ -7,11 +6,10 @@ import {
   type ReplyOf,
   type Role,
 } from '@keymesh/contracts';
-import { signStatement } from '@keymesh/policy-engine';
 import { Argument, type Command } from 'commander';
 import { makeCommand, runCommand, type CommonOptions, type Session } from '../command.js';
+import { makeStatement } from '../make-statement.js';
 import { print, printJson } from '../output.js';
-import { signingKeyOfProfile } from '../rotate-keys.js';
 
 const OWN_ROLES: readonly Role[] = ['locker'];
 const roleArgument = (): Argument =>
@@ -65,20 +63,11 @@ async function sendRoles(
   before: readonly Role[],
   roles: readonly Role[],
 ): Promise<ReplyOf<typeof setPrincipalRoles>> {
-  const profile = await session.profile();
-  const statement = signStatement(
-    {
-      v: 1,
-      meshId: profile.meshId,
-      statementId: randomUUID(),
-      issuedAt: new Date().toISOString(),
-      issuer: profile.principal,
-      type: 'principal.roles-set',
-      principal,
-      before: [...before],
-      roles: [...roles],
-    },
-    signingKeyOfProfile(profile),
-  );
+  const statement = makeStatement(await session.profile(), {
+    type: 'principal.roles-set',
+    principal,
+    before: [...before],
+    roles: [...roles],
+  });
   return (await session.keymesh()).call(setPrincipalRoles, { statement });
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   failure,
   listIdentityRules,
@@ -7,12 +6,11 @@ import {
   type ReplyOf,
   type StatementOf,
 } from '@keymesh/contracts';
-import { signStatement } from '@keymesh/policy-engine';
 import { Command } from 'commander';
 import { makeCommand, runCommand, type CommonOptions, type Session } from '../command.js';
 import { readIdentityRule } from '../identity-rule-file.js';
+import { makeStatement } from '../make-statement.js';
 import { facts, note, print, printJson, table } from '../output.js';
-import { signingKeyOfProfile } from '../rotate-keys.js';
 
 /** `identity-rule put|list|show|remove`: which other proofs of identity stand for whom. */
 export const identityRuleCommand = (): Command =>
@@ -116,21 +114,13 @@ async function send(
   rule: Rule,
   before: IdentityRuleDetails | undefined,
 ): Promise<ReplyOf<typeof setIdentityRule>> {
-  const profile = await session.profile();
-  const statement = signStatement(
-    {
-      v: 1,
-      meshId: profile.meshId,
-      statementId: randomUUID(),
-      issuedAt: new Date().toISOString(),
-      issuer: profile.principal,
-      type: 'identity-rule.set',
-      ruleId,
-      rule,
-      basedOn: before?.statementId ?? null,
-    },
-    signingKeyOfProfile(profile),
-  );
+  const basedOn = before?.statementId ?? null;
+  const statement = makeStatement(await session.profile(), {
+    type: 'identity-rule.set',
+    ruleId,
+    rule,
+    basedOn,
+  });
   return (await session.keymesh()).call(setIdentityRule, { statement });
 }
 

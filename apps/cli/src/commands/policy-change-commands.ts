@@ -1,37 +1,17 @@
-import { failure, validatePolicy } from '@keymesh/contracts';
+import { failure } from '@keymesh/contracts';
 import type { Command } from 'commander';
-import { makeCommand, runCommand, type CommonOptions, type Session } from '../command.js';
-import { whereInForce } from '../in-force.js';
+import { makeCommand, runCommand } from '../command.js';
 import { lineDiff } from '../line-diff.js';
 import { print, printJson } from '../output.js';
-import { readPolicyFiles, type PolicyFile } from '../policy-files.js';
+import { readPolicyFiles } from '../policy-files.js';
 import {
-  agreeTo,
-  findPolicy,
-  requirePolicy,
-  writePolicy,
-  type DescribedPolicy,
-  type PolicyChange,
-} from '../written-policies.js';
-
-interface ChangeOptions extends CommonOptions {
-  readonly dryRun?: boolean;
-}
-
-/** What is to become of one policy. */
-interface Proposal {
-  readonly policyId: string;
-  readonly before: string | null;
-  readonly after: string | null;
-  readonly twoPerson: boolean;
-  /** What was looked at; null: there was none in force. */
-  readonly basedOn: string | null;
-}
-/** What became of it. */
-interface Outcome extends Partial<Pick<PolicyChange, 'bundleVersion' | 'inForce'>> {
-  readonly policyId: string;
-  readonly state: PolicyChange['state'] | 'unchanged' | 'proposed';
-}
+  carryOut,
+  proposalOf,
+  tellOutcomes,
+  type ChangeOptions,
+  type Proposal,
+} from '../policy-proposals.js';
+import { agreeTo, requirePolicy, type DescribedPolicy } from '../written-policies.js';
 
 const DRY_RUN = ['--dry-run', 'show what would change, and change nothing'] as const;
 
@@ -112,73 +92,9 @@ export const confirmCommand = (): Command =>
           if (options.json) printJson(waiting);
           return;
         }
-        tell([await agreeTo(session, policyId, change)], options);
+        tellOutcomes([await agreeTo(session, policyId, change)], options);
       });
     });
-
-async function proposalOf(session: Session, { policyId, cedar, twoPerson }: PolicyFile): Promise<Proposal> {
-  const inForce = (await findPolicy(session, policyId))?.inForce ?? null;
-  return {
-    policyId,
-    before: inForce?.cedar ?? null,
-    after: cedar,
-    // A text that says nothing of it leaves the mark as it is.
-    twoPerson: twoPerson ?? inForce?.twoPerson ?? false,
-    basedOn: inForce?.statementId ?? null,
-  };
-}
-
-/** Shows every change; then writes those that are one. */
-async function carryOut(
-  session: Session,
-  proposals: readonly Proposal[],
-  options: ChangeOptions,
-): Promise<void> {
-  const outcomes: Outcome[] = [];
-  for (const proposal of proposals) {
-    const { policyId, before, after } = proposal;
-    if (before === after) {
-      outcomes.push({ policyId, state: 'unchanged' });
-      continue;
-    }
-    if (options.json !== true) print(`${policyId}:\n${lineDiff(before, after)}`);
-    if (options.dryRun === true) {
-      await askMesh(session, proposal);
-      outcomes.push({ policyId, state: 'proposed' });
-    } else outcomes.push(await writePolicy(session, { ...proposal, cedar: after }));
-  }
-  tell(outcomes, options);
-}
-
-/** What the mesh would say of a text. @throws POLICY_INVALID */
-async function askMesh(session: Session, { policyId, after }: Proposal): Promise<void> {
-  if (after === null) return;
-  const { problems } = await (await session.keymesh()).call(validatePolicy, { policyId, cedar: after });
-  if (problems.length === 0) return;
-  const lines = problems.map(
-    ({ line, column, rule }) => `${policyId}:${String(line ?? 1)}:${String(column ?? 1)}: ${rule}`,
-  );
-  throw failure('POLICY_INVALID', { publicMessage: lines.join('\n') });
-}
-
-function tell(outcomes: readonly Outcome[], { json }: CommonOptions): void {
-  if (json === true) {
-    printJson(outcomes);
-    return;
-  }
-  for (const { policyId, state, bundleVersion, inForce } of outcomes) {
-    const how = {
-      unchanged: 'as it is in force',
-      proposed: 'would change',
-      removed: 'removed',
-      'in-force': 'written',
-      waiting: `waits for a second person: keymesh policy confirm ${policyId}`,
-    }[state];
-    const where =
-      bundleVersion === undefined ? '' : ` (bundle ${String(bundleVersion)}, ${whereInForce(inForce)})`;
-    print(`${policyId}: ${how}${where}`);
-  }
-}
 
 /** The version that `--to` names, or the newest text before the one in force. */
 function versionOf({ history, inForce }: DescribedPolicy, to: string | undefined) {

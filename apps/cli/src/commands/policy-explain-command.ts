@@ -7,7 +7,6 @@ import {
   policyRequest,
   type CredentialMetadata,
   type PolicyRequest,
-  type ReplyOf,
   type RequestInput,
 } from '@keymesh/contracts';
 import { SECOND } from '@keymesh/kernel';
@@ -15,7 +14,8 @@ import { isByPolicies } from '@keymesh/policy-engine';
 import type { Command } from 'commander';
 import { makeCommand, runCommand, type CommonOptions } from '../command.js';
 import { collected } from '../option-values.js';
-import { note, print, printJson } from '../output.js';
+import { printJson } from '../output.js';
+import { tellExplanation, type RecordedDecision } from '../told-explanation.js';
 
 interface ExplainOptions extends CommonOptions {
   readonly principal?: string;
@@ -27,7 +27,6 @@ interface ExplainOptions extends CommonOptions {
   readonly record?: string;
 }
 
-type Explained = ReplyOf<typeof explainDecision>;
 type Request = RequestInput<typeof explainDecision>;
 type Resource = PolicyRequest['resource'];
 
@@ -37,7 +36,7 @@ interface Asked {
   /** Name of the resource, where the asker knows it. */
   readonly name: string | null;
   /** What was recorded then. */
-  readonly recorded?: ReplyOf<typeof findDecision>['decision'];
+  readonly recorded?: RecordedDecision;
 }
 
 /** `policy explain`: of a request as it would be decided now, or of a recorded decision as it was then. */
@@ -63,7 +62,7 @@ export const explainCommand = (): Command =>
             : await fromRecord(keymesh, options.record, options);
         const explained = await keymesh.call(explainDecision, asked.request);
         if (options.json) printJson(explained);
-        else tell(explained, asked);
+        else tellExplanation(explained, asked);
       });
     });
 
@@ -143,51 +142,6 @@ async function fromRecord(keymesh: Keymesh, id: string, options: ExplainOptions)
     name,
     recorded: decision,
   };
-}
-
-function tell({ decision, policies, attributes, wouldPermit }: Explained, { name, recorded }: Asked): void {
-  const { effect, bundleVersion, errors, request } = decision;
-  const { principal, action, resource } = request;
-  print(
-    `${effect}: ${principal.name} (${principal.roles.join(', ') || 'no roles'}) ${action} ${name ?? `${resource.kind} ${resource.id}`}, by bundle ${String(bundleVersion)}`,
-  );
-  for (const error of errors) print(`error: ${error}`);
-  for (const { id, cedar, setBy, setAt, confirmedBy } of policies) {
-    const author = setBy === null ? 'built in' : `set by ${setBy} at ${setAt ?? '?'}`;
-    print(
-      `${id} (${author}${confirmedBy === null ? '' : `, confirmed by ${confirmedBy}`}):\n  ${cedar.replaceAll('\n', '\n  ')}`,
-    );
-  }
-  if (policies.length === 0 && errors.length === 0) print('No policy permits it: the default is to deny.');
-  for (const { of, attribute, value } of attributes)
-    print(
-      `looked at: ${of}${attribute === '*' ? '' : `.${attribute}`} = ${value === null ? '(none)' : JSON.stringify(value)}`,
-    );
-  if (effect === 'forbid')
-    print(
-      wouldPermit.length === 0
-        ? 'Nothing that was tried alone would have permitted it.'
-        : `Would have permitted it, each alone:\n${wouldPermit.map((remedy) => `  ${inWords(remedy)}`).join('\n')}`,
-    );
-  if (recorded !== undefined && (recorded.effect !== effect || recorded.errors.join() !== errors.join()))
-    note(`It was recorded as ${recorded.effect}: the service that decided had other built-in policies.`);
-}
-
-function inWords(remedy: Explained['wouldPermit'][number]): string {
-  switch (remedy.what) {
-    case 'role':
-      return `the role ${remedy.role}`;
-    case 'approvals':
-      return `${String(remedy.approvals)} approval${remedy.approvals === 1 ? '' : 's'} by others`;
-    case 'break-glass':
-      return 'opening its break-glass';
-    case 'role-and-break-glass':
-      return 'the role break-glass, and opening it';
-    case 'without-policies':
-      return `without ${remedy.policies.join(' and ')}`;
-    case 'active-principal':
-      return 'the principal being active, and no kill switch';
-  }
 }
 
 const usage = (publicMessage: string) => failure('USAGE', { publicMessage });

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Keymesh, Profile } from '@keymesh/client';
 import {
   describeShadow,
@@ -7,12 +6,12 @@ import {
   type ReplyOf,
   type ShadowPolicies,
 } from '@keymesh/contracts';
-import { shadowDigestOf, signStatement } from '@keymesh/policy-engine';
+import { shadowDigestOf } from '@keymesh/policy-engine';
 import { Command } from 'commander';
 import { makeCommand, runCommand, type CommonOptions } from '../command.js';
+import { makeStatement } from '../make-statement.js';
 import { note, print, printJson, table } from '../output.js';
 import { readPolicyFiles } from '../policy-files.js';
-import { signingKeyOfProfile } from '../rotate-keys.js';
 
 /** `policy shadow put|show|stop`: policies that are evaluated live and decide nothing. */
 export const shadowCommand = (): Command =>
@@ -57,14 +56,8 @@ function stop(): Command {
 
 /** Signed by the policy writer's own key, like what decides. @param policies null: ends it */
 function sayShadow(keymesh: Keymesh, profile: Profile, policies: ShadowPolicies | null) {
-  const statement = signStatement(
-    {
-      ...{ v: 1, type: 'policy.shadow-set', statementId: randomUUID() },
-      ...{ meshId: profile.meshId, issuer: profile.principal, issuedAt: new Date().toISOString() },
-      digest: policies === null ? null : shadowDigestOf(policies),
-    },
-    signingKeyOfProfile(profile),
-  );
+  const digest = policies === null ? null : shadowDigestOf(policies);
+  const statement = makeStatement(profile, { type: 'policy.shadow-set', digest });
   return keymesh.call(setShadow, { statement, policies: policies ?? [] });
 }
 
