@@ -28,7 +28,7 @@ import {
   type PostgresBinaries,
   type ProcessIdentity,
   type SystemUser,
-} from '@keymesh/postgres';
+} from '@keymesh/postgres/server';
 
 /** Schemas of the five services; the role of each is `keymesh_<schema>`. */
 export const TEST_SCHEMAS = ['vault', 'policy', 'audit', 'rotation', 'anomaly_detector'] as const;
