@@ -29,6 +29,8 @@ let operator: { readonly profile: Profile; readonly keymesh: Keymesh };
 let billing: Keymesh;
 let oncall: Keymesh;
 let siem: Siem;
+/** When the approvals of a minute are over: what else is to be shown is shown meanwhile. */
+let endsAt: number | undefined;
 
 const as = (profile: string, ...args: string[]): Promise<CommandResult> =>
   mesh.cli([...args, '--profile', profile]);
@@ -157,7 +159,7 @@ describe('approvals', () => {
     await expectCode(retrieve(billing), 'APPROVAL_REQUIRED');
   }, 60_000);
 
-  it('end by the clock', async () => {
+  it('count for as long as was asked for', async () => {
     const { credentialId } = await billing.call(describeCredential, { name: 'pay/root' });
     const { approvalId, expiresAt } = await billing.call(requestApproval, {
       action: 'retrieve',
@@ -166,12 +168,11 @@ describe('approvals', () => {
       reason: 'for a minute',
       lastsSeconds: 60,
     });
+    endsAt = Date.parse(expiresAt);
     await done(as('alice', 'approval', 'approve', approvalId));
     await done(as('bob', 'approval', 'approve', approvalId));
     expect(await retrieve(billing)).toBe(VALUE);
-    await new Promise((resolve) => setTimeout(resolve, Date.parse(expiresAt) - Date.now() + 500));
-    await expectCode(retrieve(billing), 'APPROVAL_REQUIRED');
-  }, 180_000);
+  }, 120_000);
 
   it('do not show to who may not describe it: as if it were not there', async () => {
     await expectCode(retrieve(oncall), 'CREDENTIAL_NOT_FOUND');
@@ -224,3 +225,9 @@ describe('break-glass', () => {
     ]);
   }, 60_000);
 });
+
+it('approvals end by the clock', async () => {
+  expect(endsAt).toBeDefined();
+  await new Promise((resolve) => setTimeout(resolve, (endsAt ?? 0) - Date.now() + 500));
+  await expectCode(retrieve(billing), 'APPROVAL_REQUIRED');
+}, 120_000);
