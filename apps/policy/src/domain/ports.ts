@@ -64,6 +64,8 @@ export interface RequestKey {
 export interface PolicyBook {
   /** Looks whether another instance has changed something that has not reached us yet. Never throws. */
   refresh(): Promise<void>;
+  /** A newer bundle is on its way: resolves when it is here, or after a second; no question to Postgres. Undefined: none is known of. */
+  readonly settling?: () => Promise<void> | undefined;
   /** What decides now, in this instance. @throws POLICY_UNAVAILABLE before the first bundle. */
   current(): PolicyState & { readonly engine: PolicyEngine };
   /**

@@ -22,7 +22,7 @@ export interface RememberedConnection {
 }
 
 export interface AdmitPorts {
-  readonly book: Pick<PolicyBook, 'current' | 'refresh'>;
+  readonly book: Pick<PolicyBook, 'current' | 'refresh' | 'settling'>;
   /** Remembers a connection together with its record. Never throws: with Postgres away it remembers in memory. */
   readonly remember: (connection: RememberedConnection, entry: AuditEntry) => Promise<void>;
   readonly makeRecord: MakeRecord;
@@ -84,12 +84,15 @@ const noteSessionAsker = (
     ...(summed === 0 ? besideOf(host) : {}),
   }));
 
-/** Who enrolled a moment ago at another instance may be ahead of the news of it. Strangers that fail on and on are not looked up. */
+/**
+ * Who enrolled a moment ago at another instance may be ahead of the news of it. Strangers that fail on and on are not looked up; but news that are on
+ * their way are waited for, so that their neighbours are not kept out for it.
+ */
 async function judgeAfresh(ports: AdmitPorts, ask: ConnectionAsk): Promise<Verdict> {
+  const { book, attempts } = ports;
   const verdict = judge(ports, ask);
   if (verdict.admitted || verdict.reason !== 'unknown-key') return verdict;
-  if (ports.attempts.areStrangersLockedOut(ask.host)) return verdict;
-  await ports.book.refresh();
+  await (attempts.areStrangersLockedOut(ask.host) ? book.settling?.() : book.refresh());
   return judge(ports, ask);
 }
 

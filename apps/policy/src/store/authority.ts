@@ -1,5 +1,6 @@
 import type { PolicyBundle, TrustRoot } from '@keymesh/contracts';
 import { KeymeshError, SECOND, type Clock } from '@keymesh/kernel';
+import type { watchPolicyBundle } from '@keymesh/mesh';
 import { BUILT_IN_POLICIES, bundleDigestOf, makePolicyEngine } from '@keymesh/policy-engine';
 import {
   makePolicyHolder,
@@ -13,7 +14,7 @@ import type { MakeRecord } from '../domain/audit.js';
 import type { PolicyBook } from '../domain/ports.js';
 import type { CommittedBundle } from '../operations/attest-bundle.js';
 import type { PolicyStore, StoredBundle } from './book.js';
-import { makeBundlePublisher } from './bundle-publisher.js';
+import { makeBundlePublisher, type BundlePublisher } from './bundle-publisher.js';
 import { catchUp, importGenesis, includeBuiltIns, includeTakings } from './open-book.js';
 
 /** The bucket POLICY. */
@@ -24,7 +25,9 @@ export interface PolicyBucket {
    */
   get(): Promise<{ readonly bundle: PolicyBundle | undefined; readonly revision: number | undefined }>;
   put(bytes: Uint8Array, expectedRevision: number | undefined): Promise<number>;
-  watch(onBundle: (bytes: Uint8Array) => void): { stop(): void };
+  watch(
+    onBundle: (bytes: Uint8Array) => void,
+  ): Pick<ReturnType<typeof watchPolicyBundle>, 'settling' | 'stop'>;
 }
 
 export interface AuthorityOptions {
@@ -52,6 +55,8 @@ export interface Authority extends PolicyBook {
 }
 
 const TEND_MS = 15 * SECOND;
+/** How often an instance looks for what another one has committed (it may have been killed before it published it), or it could not publish. One small query each. */
+const LOOK_MS = SECOND;
 const REFRESH_MS = 20;
 
 /**
@@ -75,6 +80,16 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
     if (stored.version > newest.version)
       newest = { version: stored.version, digest: bundleDigestOf(stored.bytes) };
   };
+  const later = (error: unknown): void => logger.warn({ err: error }, 'bundle not published yet');
+  /** INVARIANT: whatever an instance learns from Postgres it also publishes, because whoever committed it may be gone. */
+  const learn = (stored: StoredBundle): void => {
+    accept(stored);
+    void publisher.publish(stored).catch(later);
+  };
+  const lookForNewer = async (): Promise<void> => {
+    const newer = await store.loadNewerThan(newest.version);
+    if (newer !== undefined) learn(newer);
+  };
   const tend = makeTending(options, (bundle) => {
     accept(bundle);
     onCommitted();
@@ -82,21 +97,18 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
   });
 
   const first = await newestBundle(options);
-  accept(first);
+  learn(first);
   onCommitted();
-  const later = (error: unknown): void => logger.warn({ err: error }, 'bundle not published yet');
-  void publisher.publish(first).catch(later);
   await tend();
   const watch = followBucket(options, holder);
-  const timer = setInterval(() => {
-    void tend()
-      .then(() => publisher.ensure())
-      .catch(later);
-  }, TEND_MS);
+  const stopKeepingUp = keepUp({ tend, lookForNewer, publisher, onFailure: later });
+  // Another instance may have published what is not read here yet: who asks after its answer waits for it.
+  const settling = (): Promise<void> | undefined => watch.settling();
   return {
-    holder,
+    holder: { ...holder, settling },
+    settling,
     current: () => holder.currentPolicy(),
-    refresh: makeRefresh(options, () => holder.currentPolicy().version, accept),
+    refresh: makeRefresh(options, () => holder.currentPolicy().version, learn),
     async change(key, plan) {
       const { reply, bundle } = await store.change(key, plan);
       accept(bundle);
@@ -105,15 +117,54 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
       return reply;
     },
     async committed() {
-      const newer = await store.loadNewerThan(newest.version);
-      if (newer !== undefined) accept(newer);
+      await lookForNewer();
       return newest;
     },
     isPublished: () => publisher.isUpToDate(),
     stop() {
-      clearInterval(timer);
+      stopKeepingUp();
       watch.stop();
     },
+  };
+}
+
+/** Tends the book, and learns what other instances have committed. @returns stops it. */
+function keepUp(options: {
+  readonly tend: () => Promise<void>;
+  readonly lookForNewer: () => Promise<void>;
+  readonly publisher: Pick<BundlePublisher, 'ensure' | 'isUpToDate'>;
+  readonly onFailure: (error: unknown) => void;
+}): () => void {
+  const { tend, lookForNewer, publisher, onFailure } = options;
+  const tending = setInterval(() => {
+    // INVARIANT: the newest of all instances is known before the bucket is healed, so that it is not healed with an older one.
+    void tend()
+      .then(lookForNewer)
+      .then(() => publisher.ensure())
+      .catch(onFailure);
+  }, TEND_MS);
+  const stopLooking = repeat(LOOK_MS, async () => {
+    await lookForNewer();
+    if (!publisher.isUpToDate()) await publisher.ensure();
+  });
+  return () => {
+    clearInterval(tending);
+    stopLooking();
+  };
+}
+
+/** Again and again, each a while after the last one has ended; what fails is tried the next time. @returns stops it. */
+function repeat(everyMs: number, work: () => Promise<void>): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  let isStopped = false;
+  const next = (): void => {
+    if (isStopped) return;
+    timer = setTimeout(() => void work().then(next, next), everyMs);
+  };
+  next();
+  return () => {
+    isStopped = true;
+    clearTimeout(timer);
   };
 }
 
@@ -121,7 +172,7 @@ export async function openAuthority(options: AuthorityOptions): Promise<Authorit
 const followBucket = (
   { bucket, trustRoot, clock, logger, observe }: AuthorityOptions,
   holder: WritablePolicyHolder,
-): { stop(): void } =>
+): ReturnType<PolicyBucket['watch']> =>
   bucket.watch((bytes) => {
     try {
       holder.accept(observe(openPolicy(bytes, trustRoot, { previous: holder.findPolicy(), clock })));

@@ -48,7 +48,8 @@ export interface PolicyMesh {
   readonly mesh: TestMesh;
   readonly postgres: TestPostgres;
   readonly operator: TestPrincipal;
-  start(): Promise<ServiceProcess>;
+  /** Starts an instance; one more when there is one. `change`: what differs in its environment. */
+  start(change?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
   /** Connects, also with keys that nobody may connect with. Closed by `stop`. */
   connect(principal: string, nkeySeed: Secret): Promise<MeshConnection>;
   callerOf(
@@ -118,7 +119,7 @@ export async function startPolicyMesh(
     postgres,
     operator: mesh.operator,
     ...clients,
-    start: () => startServiceProcess(MAIN, environment),
+    start: (change = {}) => startServiceProcess(MAIN, { ...environment, ...change }),
     records: (type) => journal.records.filter((record) => type === undefined || record.type === type),
     sql: async <Row extends pg.QueryResultRow>(text: string, values: unknown[] = []) =>
       (await admin.query<Row>(text, values)).rows,
