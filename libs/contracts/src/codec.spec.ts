@@ -79,6 +79,13 @@ describe('a message', () => {
     expect(Buffer.from(value.expose()).toString()).toBe(CANARY);
   });
 
+  test('is in memory of its own, which whoever takes it can zero, whatever characters it has', () => {
+    const frame = encodeFrame({ name: 'Zürich 😀', value: secretOf(utf8(CANARY)) });
+    expect(frame.body.buffer.byteLength).toBe(frame.body.length);
+    expect(decodeFrame(partsHeader(frame), frame.body)).toMatchObject({ name: 'Zürich 😀' });
+    expect(encodeFrame(undefined)).toEqual({ lengths: [0], body: new Uint8Array() });
+  });
+
   test('without a header is all JSON; nothing at all is an empty request', () => {
     expect(decodeFrame(undefined, utf8('{"a":1}'))).toEqual({ a: 1 });
     expect(decodeFrame('', utf8('{"a":1}'))).toEqual({ a: 1 });

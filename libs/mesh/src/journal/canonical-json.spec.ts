@@ -28,6 +28,21 @@ describe('canonical JSON', () => {
     );
   });
 
+  it('is the same however many names an object has, and however many names were written before', () => {
+    const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(fc.dictionary(name, fc.integer(), { maxKeys: 200, size: 'max' }), (value) => {
+        expect(canonicalJson(value)).toBe(canonicalize(value));
+      }),
+    );
+    for (let round = 0; round < 2; round += 1) {
+      for (let at = 0; at < 2_000; at += 1)
+        expect(canonicalJson({ [`"${String(at)}`]: at, a: round })).toBe(
+          canonicalize({ [`"${String(at)}`]: at, a: round }),
+        );
+    }
+  });
+
   it.each([
     ['a lone surrogate', 'x\ud800'],
     ['NaN', NaN],
@@ -39,5 +54,10 @@ describe('canonical JSON', () => {
     ['a secret', new Secret(new Uint8Array(1), 'test')],
   ])('refuses %s', (_what, value) => {
     expect(() => canonicalJson({ value })).toThrow(TypeError);
+  });
+
+  it('refuses a lone surrogate in a name, each time', () => {
+    for (let round = 0; round < 2; round += 1)
+      expect(() => canonicalJson({ 'x\udc00': 1 })).toThrow(TypeError);
   });
 });

@@ -39,4 +39,24 @@ describe('the network of an asker', () => {
     expect(askerNetwork(head)).toBe('10.9.8.0/24');
     expect(askerNetwork(undefined)).toBeUndefined();
   });
+
+  it('is that of the very connection, whatever was read before', () => {
+    const said = (host: unknown, name: string) => {
+      const head = headers();
+      head.set(HEADERS.requestInfo, JSON.stringify({ host, name }));
+      return head;
+    };
+    // More than are remembered, and one that is too long for it.
+    for (let at = 0; at < 5_000; at += 1) {
+      const third = String(at % 250);
+      expect(askerNetwork(said(`10.0.${third}.1`, String(at)))).toBe(`10.0.${third}.0/24`);
+    }
+    for (const name of ['one', 'x'.repeat(2_000)]) {
+      for (let round = 0; round < 2; round += 1) {
+        expect(askerNetwork(said('10.7.0.1', name))).toBe('10.7.0.0/24');
+        expect(askerNetwork(said('10.8.0.1', name))).toBe('10.8.0.0/24');
+        expect(askerNetwork(said(7, name))).toBeUndefined();
+      }
+    }
+  });
 });

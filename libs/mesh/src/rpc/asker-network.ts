@@ -1,6 +1,13 @@
 import { isIP, SocketAddress } from 'node:net';
 import { HEADERS } from '@keymesh/contracts';
 import type { MsgHdrs } from '@nats-io/nats-core';
+import { headerOf } from './header-of.js';
+
+/** Networks by what the server says of a connection, which is the same with each request of it. */
+const networks = new Map<string, string | undefined>();
+const MAX_NETWORKS = 4_096;
+/** What the server writes is a few hundred characters; only that is remembered. */
+const MAX_INFO_LENGTH = 1_024;
 
 /**
  * From where a client's connection comes, as the NATS server says: it puts the header on what crosses from the clients' account, over
@@ -9,8 +16,18 @@ import type { MsgHdrs } from '@nats-io/nats-core';
  *   services of the mesh, and where the server says nothing.
  */
 export function askerNetwork(head: MsgHdrs | undefined): string | undefined {
-  const info = head?.get(HEADERS.requestInfo) ?? '';
+  const info = headerOf(head, HEADERS.requestInfo);
   if (info === '') return undefined;
+  if (info.length > MAX_INFO_LENGTH) return readNetwork(info);
+  if (networks.has(info)) return networks.get(info);
+  const network = readNetwork(info);
+  // Connections come and go, and each says how far away it is: what is known is forgotten all at once, and read again.
+  if (networks.size >= MAX_NETWORKS) networks.clear();
+  networks.set(info, network);
+  return network;
+}
+
+function readNetwork(info: string): string | undefined {
   try {
     const { host } = JSON.parse(info) as { readonly host?: unknown };
     return typeof host === 'string' ? networkOf(host) : undefined;

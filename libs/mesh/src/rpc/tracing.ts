@@ -11,6 +11,7 @@ import {
 } from '@opentelemetry/api';
 import type { MsgHdrs } from '@nats-io/nats-core';
 import { HEADERS } from '@keymesh/contracts';
+import { headerOf } from './header-of.js';
 import { headerGetter, headerSetter } from './wire.js';
 
 // Only the API: without an SDK in the process every call here is a no-op. Span names are contract names; no credential name,
@@ -62,6 +63,6 @@ export function traceparentOf({ span }: ActiveSpan, head: MsgHdrs | undefined): 
   if (isSpanContextValid(span.spanContext())) {
     return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
   }
-  const sent = head?.get(HEADERS.traceparent) ?? '';
+  const sent = headerOf(head, HEADERS.traceparent);
   return TRACEPARENT.test(sent) ? sent : undefined;
 }

@@ -12,6 +12,7 @@ import {
   type PublicError,
 } from '@keymesh/contracts';
 import { headers, type Msg, type MsgHdrs } from '@nats-io/nats-core';
+import { headerOf } from './header-of.js';
 
 const REQUEST_ID = /^[A-Za-z0-9_-]{1,64}$/;
 const WHOLE_NUMBER = /^[0-9]{1,15}$/;
@@ -29,7 +30,7 @@ export interface RequestHead {
 
 /** @throws BAD_REQUEST naming the header and its rule. */
 export function readRequestHead({ headers: head }: Msg): RequestHead {
-  const get = (name: string): string => head?.get(name) ?? '';
+  const get = (name: string): string => headerOf(head, name);
   const requestId = get(HEADERS.requestId);
   if (requestId !== '' && !REQUEST_ID.test(requestId))
     throw badHeader(HEADERS.requestId, '1 to 64 of A-Z a-z 0-9 _ -');
@@ -82,7 +83,7 @@ export function respondPlainError(msg: Msg, error: PublicError): void {
 /** Header access for OpenTelemetry propagators. */
 export const headerGetter = {
   keys: (head: MsgHdrs): string[] => head.keys(),
-  get: (head: MsgHdrs, name: string): string | undefined => head.get(name) || undefined,
+  get: (head: MsgHdrs, name: string): string | undefined => headerOf(head, name) || undefined,
 };
 export const headerSetter = {
   set: (head: MsgHdrs, name: string, value: string): void => head.set(name, value),
