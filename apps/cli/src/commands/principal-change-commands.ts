@@ -89,14 +89,17 @@ export const removeKeyCommand = (): Command =>
   )
     .argument('<name>')
     .argument('<key...>', 'nkeys or channel keys, as `keymesh principal show` tells them')
+    // One channel key in 64 begins with a dash, and one in 4096 with -h. What is no key either is refused below.
+    .helpOption('--help')
+    .allowUnknownOption()
     .action(async (name: string, keys: readonly string[], options: CommonOptions) => {
       await runCommand('principal remove-key', options, async (session) => {
-        const profile = await session.profile();
         const isNkey = (key: string): boolean => /^U[A-Z2-7]{55}$/.test(key);
         if (!keys.every((key) => isNkey(key) || /^[\w-]{43}$/.test(key)))
           throw failure('USAGE', {
             publicMessage: `A key is an nkey (U…) or a channel key, as \`keymesh principal show ${name}\` tells it.`,
           });
+        const profile = await session.profile();
         const statement = signStatement(
           {
             ...said(profile, name),
