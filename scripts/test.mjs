@@ -124,10 +124,11 @@ try {
   if (!unitOnly) {
     await jest(
       'integration',
-      ['--testPathPatterns', '/test/', '--testPathIgnorePatterns', '/apps/e2e/', '--maxWorkers=2'],
+      ['--testPathPatterns', '/test/', '--testPathIgnorePatterns', '/apps/e2e/', '--maxWorkers=3'],
       env,
     );
-    await jest('end to end', ['--testPathPatterns', '/apps/e2e/test/', '--runInBand'], env);
+    // Two meshes at once: each waits for most of its time.
+    await jest('end to end', ['--testPathPatterns', '/apps/e2e/test/', '--maxWorkers=2'], env);
   }
   console.log(`\n${lines.join('\n')}`);
   const skippedFails = process.env.CI === 'true' ? tally.skipped : 0;
