@@ -66,6 +66,8 @@ function fromTransitText(text: unknown): Uint8Array {
 function toTransitText(wrapped: Uint8Array): string {
   if (wrapped.length < KEY_VERSION_BYTES + LEAST_BODY_BYTES) throw notWrappedHere();
   const version = Buffer.from(wrapped).readUInt32BE();
+  // The server takes version 0 for 1, as its first releases counted: two forms of one wrapped key.
+  if (version === 0) throw notWrappedHere();
   const body = Buffer.from(wrapped.subarray(KEY_VERSION_BYTES)).toString('base64');
   return `vault:v${String(version)}:${body}`;
 }

@@ -49,6 +49,16 @@ describe('the transit engine of OpenBao', () => {
   }, 60_000);
   afterAll(() => bao.stop());
 
+  it('refuses every other version before the wrapped bytes, also 0, which the server takes for 1', async () => {
+    const kms = open();
+    const wrapped = await kms.wrapKey(key(), KEK_CONTEXT);
+    for (let bit = 0; bit < 32; bit += 1) {
+      const changed = Buffer.from(wrapped);
+      changed.writeUInt32BE((changed.readUInt32BE() ^ (1 << bit)) >>> 0);
+      await expectCode(kms.unwrapKey(changed, KEK_CONTEXT), 'DECRYPTION_FAILED');
+    }
+  });
+
   it('unwraps what an earlier version of its key wrapped, until that version is retired', async () => {
     const kms = open();
     const before = await kms.wrapKey(key(), KEK_CONTEXT);
