@@ -156,6 +156,7 @@ export function makeFakeTables() {
     stillHolds: ({ credential }) => tables.credentials.get(credential?.credentialId ?? '') === credential,
   };
   const versions: VersionReader = {
+    readAgain: (lookup, version) => versions.read(lookup, version),
     read({ credential }, version) {
       if (credential === undefined || liveStageOf(credential, version) === undefined)
         return Promise.reject(failure('VERSION_NOT_FOUND'));

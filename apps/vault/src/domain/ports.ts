@@ -44,6 +44,8 @@ export interface VersionReader {
    * @throws VERSION_NOT_FOUND, CREDENTIAL_DAMAGED, STORE_UNAVAILABLE
    */
   read(lookup: Lookup, version: number): Promise<CredentialVersion | undefined>;
+  /** As {@link read}, from Postgres whatever is in memory. */
+  readAgain(lookup: Lookup, version: number): Promise<CredentialVersion | undefined>;
   /** Forgets what is in memory. */
   forget?(): void;
 }

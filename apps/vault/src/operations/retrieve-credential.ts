@@ -18,14 +18,8 @@ import {
 } from '../domain/credential.js';
 import { canonicalName } from '../domain/name.js';
 import { disposeValues, type Values } from '../domain/parts.js';
-import type {
-  ListVersions,
-  Lookup,
-  MetadataIndex,
-  PolicyPort,
-  ValueVault,
-  VersionReader,
-} from '../domain/ports.js';
+import type { ListVersions, Lookup, MetadataIndex, PolicyPort } from '../domain/ports.js';
+import { openVersion, type OpenVersionPorts } from './open-version.js';
 import { permitLookup, type Question } from './permit.js';
 
 export type RetrieveStage = 'metadata' | 'decide' | 'version' | 'open' | 'journal';
@@ -36,14 +30,12 @@ export interface RetrieveCredentialPorts extends OpenCredentialPorts {
   readonly onStage?: (stage: RetrieveStage, durationMs: number) => void;
 }
 
-export interface OpenCredentialPorts {
+export interface OpenCredentialPorts extends OpenVersionPorts {
   readonly index: Pick<MetadataIndex, 'findByName' | 'stillHolds'>;
   readonly policy: Pick<PolicyPort, 'version'>;
   readonly askPolicy: AskPolicy;
-  readonly versions: VersionReader;
   /** Asked only to say why there is no value. */
   readonly listVersions: ListVersions;
-  readonly values: Pick<ValueVault, 'open'>;
   readonly clock: Clock;
 }
 
@@ -130,14 +122,11 @@ export async function openOnce(
   const version =
     selectVersion(credential, selector) ?? (await refuseVersion(ports, question, credential, selector));
   attempt.about(credential, version);
-  const sealed = await ports.versions.read(lookup, version);
-  if (sealed === undefined) return undefined;
-  stage('version');
-
-  const values = await ports.values.open(
-    { namespaceId: credential.namespaceId, credentialId: credential.credentialId, version },
-    sealed,
+  const { namespaceId, credentialId } = credential;
+  const values = await openVersion(ports, lookup, { namespaceId, credentialId, version }, () =>
+    stage('version'),
   );
+  if (values === undefined) return undefined;
   stage('open');
   return { lookup, credential, version, values, expired, decidedBy };
 }

@@ -36,12 +36,12 @@ export function makeVersionReader({ loadVersion, maxBytes, onRead }: VersionRead
     sizeCalculation: ({ version }) => version.ciphertext.length + version.wrappedDek.length + OVERHEAD_BYTES,
   });
 
-  return {
+  const reader: VersionReader = {
     async read({ credential }, number) {
       if (credential === undefined) throw failure('VERSION_NOT_FOUND');
       const stage = liveStageOf(credential, number);
       if (stage === undefined) throw failure('VERSION_NOT_FOUND');
-      const key = `${credential.credentialId}/${String(number)}`;
+      const key = keyOf(credential, number);
       const cached = cache.get(key);
       onRead?.(cached?.of === credential ? 'hit' : 'miss');
       if (cached?.of === credential) return cached.version;
@@ -53,9 +53,16 @@ export function makeVersionReader({ loadVersion, maxBytes, onRead }: VersionRead
       cache.set(key, { of: credential, version: read.version });
       return read.version;
     },
+    readAgain(lookup, number) {
+      if (lookup.credential !== undefined) cache.delete(keyOf(lookup.credential, number));
+      return reader.read(lookup, number);
+    },
     forget: () => cache.clear(),
   };
+  return reader;
 }
+
+const keyOf = ({ credentialId }: Credential, version: number): string => `${credentialId}/${String(version)}`;
 
 const THESE = `
   SELECT asked.at, v.*, c.revision AS credential_revision
