@@ -121,9 +121,15 @@ describe('a process that is killed', () => {
 
       const next = start(folder, clock);
       await eventually(() => expect(next.privateKey(living)).toBeDefined());
-      await eventually(async () => expect((await keyIds()).length).toBeGreaterThan(1));
-      const told = await keyIds();
-      expect(told).not.toContain(ended);
+      const told = await eventually(
+        async () => {
+          const keys = await keyIds();
+          expect(keys.length).toBeGreaterThan(1);
+          expect(keys).not.toContain(ended);
+          return keys;
+        },
+        { timeoutMs: 20_000 },
+      );
       await eventually(() => {
         for (const keyId of told) expect(next.privateKey(keyId)).toBeDefined();
       });
