@@ -110,9 +110,11 @@ function oid(dotted: string): Buffer {
 const nameOf = (commonName: string): Buffer =>
   sequence(der(0x31, sequence(oid('2.5.4.3'), der(0x0c, Buffer.from(commonName)))));
 
-// Two digits of the year, as section 4.1.2.5 wants it before 2050.
-const time = (date: Date): Buffer =>
-  der(0x17, Buffer.from(`${date.toISOString().replace(/[-:T]/g, '').slice(2, 14)}Z`));
+/** UTCTime before 2050, GeneralizedTime from then on. SOURCE: RFC 5280 section 4.1.2.5 */
+function time(date: Date): Buffer {
+  const text = `${date.toISOString().replace(/[-:T]/g, '').slice(0, 14)}Z`;
+  return date.getUTCFullYear() < 2050 ? der(0x17, Buffer.from(text.slice(2))) : der(0x18, Buffer.from(text));
+}
 
 const extension = (id: string, value: Buffer, critical?: 'critical'): Buffer =>
   sequence(oid(id), ...(critical === undefined ? [] : [der(0x01, Buffer.of(0xff))]), der(0x04, value));

@@ -77,6 +77,17 @@ describe('the embedded server’s certificate', () => {
     ).toBe(true);
   });
 
+  it('lasts as long when its authority ends after 2049, where dates are written otherwise', () => {
+    turned = 3_650 * DAY;
+    ensure();
+    const years = [home.natsTls.authority, home.natsTls.certificate].map((path) => {
+      const { validFrom, validTo } = certificateAt(path);
+      return new Date(validTo).getUTCFullYear() - new Date(validFrom).getUTCFullYear();
+    });
+    turned = 0;
+    expect(years).toEqual([20, 1]);
+  });
+
   it('is made anew when a crash left it with another key, or another authority', () => {
     ensure();
     const key = readFileSync(home.natsTls.key);
