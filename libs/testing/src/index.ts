@@ -15,5 +15,6 @@ export { startTestMesh, type StartTestMeshOptions, type TestMesh } from './nats/
 export { compileCache } from './services/compile-cache.js';
 export { serveFake, serves, type FakeOperation } from './services/serve-fake.js';
 export { makeServiceHome, type ServiceHome } from './services/service-home.js';
+export { workerPorts } from './services/worker-ports.js';
 export { startServiceProcess, type ServiceProcess } from './services/service-process.js';
 export * from './postgres.js';

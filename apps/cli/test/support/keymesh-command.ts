@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { compileCache } from '@keymesh/testing';
+import { compileCache, workerPorts } from '@keymesh/testing';
 
 /** The repository: where commands run. */
 export const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
@@ -33,6 +33,7 @@ export function startKeymesh(
       HOME: process.env.HOME,
       NATS_SERVER: process.env.NATS_SERVER,
       ...compileCache(),
+      ...workerPorts(),
       KEYMESH_HOME: home,
       KEYMESH_AUTO_PORTS: 'true',
       ...env,

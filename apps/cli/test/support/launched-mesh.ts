@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compileCache, eventually } from '@keymesh/testing';
+import { compileCache, eventually, workerPorts } from '@keymesh/testing';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..', '..');
 const LAUNCHER = join(ROOT, 'apps/cli/dist/launcher/main.js');
@@ -76,6 +76,7 @@ function launch(home: string, env: NodeJS.ProcessEnv, args: readonly string[]): 
       HOME: process.env.HOME,
       NATS_SERVER: process.env.NATS_SERVER,
       ...compileCache(),
+      ...workerPorts(),
       KEYMESH_HOME: home,
       ...env,
     },

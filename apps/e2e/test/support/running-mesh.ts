@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { eventually } from '@keymesh/testing';
+import { eventually, workerPorts } from '@keymesh/testing';
 
 export const REPOSITORY = resolve(import.meta.dirname, '../../../..');
 const LAUNCHER = join(REPOSITORY, 'apps/cli/dist/launcher/main.js');
@@ -71,7 +71,7 @@ export async function startMesh(
   const launch = (): ChildProcess => {
     const child = spawn(process.execPath, [LAUNCHER, '--auto-ports'], {
       cwd: REPOSITORY,
-      env: { ...process.env, NODE_OPTIONS: '', KEYMESH_HOME: home, ...options.env },
+      env: { ...process.env, NODE_OPTIONS: '', ...workerPorts(), KEYMESH_HOME: home, ...options.env },
       // With a channel to us: when this process is killed, the mesh stops by itself.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
