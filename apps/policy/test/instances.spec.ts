@@ -159,6 +159,10 @@ async function openSessionOf(sub: string, keys = makeSessionKeys()): Promise<Ses
   return keys;
 }
 
+async function untilCut({ nats }: MeshConnection): Promise<void> {
+  for await (const { type } of nats.status()) if (type === 'disconnect') return;
+}
+
 // However the one before ended.
 beforeEach(bothRun, 240_000);
 
@@ -212,7 +216,10 @@ describe('two instances', () => {
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const connection = await on.connectWithToken(guest);
       const said = { statement: elsewhere.complete() };
+      const ended = untilCut(connection);
       await expectCode(callPlain(connection, 'clumsy', enrolPrincipal, said), 'ENROLMENT_REJECTED');
+      // A refused guess ends all connections of its token, a moment later: the next one's too, if it were there already.
+      await ended;
       await connection.nats.close();
     }
     await on.sql(`UPDATE failed_attempt SET locked_until = now() + interval '60 seconds'`);
