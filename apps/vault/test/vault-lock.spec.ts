@@ -31,6 +31,10 @@ describe('the lock of a vault of two instances', () => {
     reader = await world.addClient('reader', ['reader']);
     await world.startVault();
     await world.startVault();
+    await eventually(
+      () => each(async () => expect((await keeper.call(vaultStatus, {})).others).toHaveLength(1)),
+      SOON,
+    );
     await keeper.call(storeCredential, { name: 'a', type: 'api_key', values: { value: text(API_KEY) } });
     await keeper.call(storeCredential, { name: 'b', type: 'api_key', values: { value: text(API_KEY) } });
   }, 60_000);

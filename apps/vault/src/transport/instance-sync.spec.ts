@@ -68,6 +68,12 @@ describe('instances that tell each other', () => {
     for (const sync of running.splice(0)) sync.stop();
   });
 
+  it('know each other as soon as one of them comes', async () => {
+    expect(second.present()).toHaveLength(1);
+    const third = await start('third');
+    for (const sync of [first, second, third]) expect(sync.present()).toHaveLength(2);
+  });
+
   it('say whether something was taken away, and wait only until all have acknowledged', async () => {
     expect(await timeOf(() => first.tell(CHANGE, true))).toBeLessThan(900);
     await first.tell(CHANGE, false);

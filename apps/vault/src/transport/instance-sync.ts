@@ -59,6 +59,7 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
   let obeyLock: (() => Promise<void>) | undefined;
 
   const send = (message: SyncMessage): void => connection.nats.publish(SUBJECT, encodeSync(seal, message));
+  const hello = (): void => send({ kind: 'hello', from: instance });
   const asking = makeAsking(async (message) => {
     send(message);
     await connection.nats.flush();
@@ -70,7 +71,8 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
       others.left(message.from);
       return;
     }
-    others.heard(message.from);
+    // Whoever has just come need not wait for our next hello to know whom to ask.
+    if (others.heard(message.from)) quietly(hello);
     if (message.kind === 'ack') asking.came(message.id, message.from);
     if (message.kind === 'lock') {
       const { id } = message;
@@ -85,7 +87,7 @@ export function makeInstanceSync(options: InstanceSyncOptions): InstanceSync {
 
   return {
     async start() {
-      stop = await listen(options, receive, () => quietly(() => send({ kind: 'hello', from: instance })));
+      stop = await listen(options, receive, () => quietly(hello));
     },
     async tell(change, awaitEveryone) {
       const asked = awaitEveryone ? others.expected() : [];

@@ -12,7 +12,12 @@ export function makeRollCall(clock: Clock) {
   const heardSince = (ms: number): readonly string[] =>
     [...heardAt].flatMap(([name, at]) => (at < clock.monotonic() - ms ? [] : [name]));
   return {
-    heard: (name: string): void => void heardAt.set(name, clock.monotonic()),
+    /** @returns whether it is new here, or was not heard of lately. */
+    heard(name: string): boolean {
+      const isNew = !heardSince(ABSENT_AFTER_MS).includes(name);
+      heardAt.set(name, clock.monotonic());
+      return isNew;
+    },
     left: (name: string): void => void gone.add(name),
     present: (): readonly string[] => heardSince(ABSENT_AFTER_MS),
     /** Those that may be serving. */
