@@ -8,6 +8,7 @@ import {
 } from 'node:crypto';
 
 // X.509 certificates of the two kinds that an embedded NATS server needs; Node reads certificates and makes none.
+// The encoding stands in libs/testing too: certificates there are as odd as a spec likes, and the product takes nothing from it.
 // SOURCE: RFC 5280 section 4.1, ITU-T X.690 (DER), RFC 5758 section 3.2 (ECDSA with SHA-256).
 
 /** A certificate and its private key (P-256, PKCS #8), both PEM. */

@@ -13,6 +13,7 @@ function emptyStream(onAsked: (waits: boolean) => void) {
     onAsked(waits);
     if (!waits) answer?.(null, EMPTY);
   });
+  // What a pull uses of a connection and nothing else, hence the cast; against a real server pulls are shown in test/streams.spec.ts.
   const connection = {
     principal: '_vault',
     onReconnect: () => () => undefined,
